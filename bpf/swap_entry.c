@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Faults that reach do_swap_page(): twin of profiler/swap_entry.py.
+ *
+ * One unit is one fault, over all its passes; time spent in handle_userfault() (a pte marker leads there)
+ * is not in it. khugepaged calls do_swap_page() outside of any fault: not counted.
+ */
+
+/* x86-64 (arch/x86/include/asm/pgtable_64.h): the type in bits 59-63, the offset inverted in 9-58. */
+INLINE u8 swap_kind(u64 pte)
+{
+    u64 type = pte >> 59;
+    u64 offset = (~pte << 5) >> 14;
+    return type < SWAP_FILES_AT_LEAST && offset ? SWAP_SLOT : SWAP_OTHER;
+}
+
+INLINE void swap_finish(struct thread *thread)
+{
+    if (thread->swap_enter) {
+        missed(MISSED_RETURN_LOST);
+        thread->swap_enter = 0;
+    }
+    thread->facts &= ~FACT_SWAP;
+    slot_time(SLOT_SWAP_FAULT + thread->swap_kind, thread->swap_ns, 0);
+}
+
+INLINE void do_swap_page_entered(u64 vmf)
+{
+    struct thread *thread = thread_current();
+    if (!thread || !thread->begin || (thread->facts & FACT_AGAIN))
+        return;
+    if (!(thread->facts & FACT_SWAP)) {
+        thread->facts |= FACT_SWAP;
+        thread->swap_ns = 0;
+        thread->swap_kind = swap_kind(FIELD64(vmf, vm_fault__orig_pte));
+    }
+    thread->swap_waited = thread->waited;
+    thread->swap_enter = bpf_ktime_get_ns();
+}
+PROBE1(swap_entry, do_swap_page, do_swap_page_entered)
+
+INLINE void do_swap_page_returned(u64 result)
+{
+    struct thread *thread = thread_current();
+    if (!thread || !thread->swap_enter)
+        return;
+    u64 waited = thread->waited - thread->swap_waited;
+    thread->swap_ns += bpf_ktime_get_ns() - thread->swap_enter - waited;
+    thread->swap_enter = 0;
+}
+RETURN(swap_entry, do_swap_page, do_swap_page_returned)

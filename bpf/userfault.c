@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Userfaults: twin of profiler/userfault.py.
+ *
+ * One unit is one fault, by thread and page, however often the kernel re-enters handle_userfault() for it
+ * (a wake without a fill, a signal: fs/userfaultfd.c, mm/userfaultfd.c since v7.x). Each stay inside is
+ * one wait. Callers that may not wait (FAULT_FLAG_RETRY_NOWAIT) are counted apart.
+ */
+INLINE u32 userfault_slot(struct thread *thread)
+{
+    return thread->reason * BACKINGS + thread->userfault_backing;
+}
+
+INLINE void userfault_finish(struct thread *thread, u32 result)
+{
+    thread->userfault_open = 0;
+    slot_time(SLOT_USERFAULT + userfault_slot(thread) * RESULTS + result, thread->userfault_wait, 0);
+}
+
+/* Another fault of the thread, or its end, shows that the open one is over. After a signal it never came
+ * back for the page: interrupted. A GUP fault need not come back (the page is found present): resolved.
+ */
+INLINE void userfault_left(struct thread *thread)
+{
+    if (thread->userfault_open)
+        userfault_finish(thread, thread->userfault_by_gup ? RESULT_RESOLVED : RESULT_INTERRUPTED);
+}
+
+INLINE void userfault_begin(struct thread *thread, u64 page, u8 reason, u8 backing)
+{
+    if (thread->userfault_page != page || thread->reason != reason)
+        userfault_left(thread);
+    if (!thread->userfault_open) {
+        thread->userfault_open = 1;
+        thread->userfault_page = page;
+        thread->reason = reason;
+        thread->userfault_backing = backing;
+        thread->userfault_wait = 0;
+        thread->userfault_by_gup = thread->origin == ORIGIN_GUP;
+        slot_count(SLOT_USERFAULT_BEGUN + userfault_slot(thread), 1);
+    }
+    thread->facts |= FACT_USERFAULT;
+    thread->userfault_enter = bpf_ktime_get_ns();
+    thread->userfault_asleep = 0;
+    slot_count(SLOT_USERFAULT_WAIT_BEGUN + userfault_slot(thread), 1);
+    waiting_add(thread);
+}
+
+INLINE void userfault_wait_ended(struct thread *thread)
+{
+    u64 ns = bpf_ktime_get_ns() - thread->userfault_enter;
+    thread->userfault_enter = 0;
+    thread->userfault_asleep = 0;
+    thread->userfault_wait += ns;
+    thread->waited += ns;
+    slot_time(SLOT_USERFAULT_WAIT + userfault_slot(thread), ns, 0);
+    waiting_remove(thread);
+}
+
+INLINE u8 userfault_reason(u64 reason)
+{
+    return reason == VM_UFFD_MISSING ? REASON_MISSING : reason == VM_UFFD_WP ? REASON_WP : REASON_MINOR;
+}
+
+#if WAY_IS(userfault, kprobe)
+/* A return probe would lose the returns of all but a few sleepers (kernel/kprobes.c: maxactive), and its
+ * pool can only be enlarged through tracefs, where a probe outlives its owner. So the result is told at
+ * entry, by the tests that handle_userfault() itself makes, in any kernel since v5.10: everything that
+ * passes them waits, and the wait ends when the scheduler runs the thread again.
+ */
+INLINE bool userfault_is_refused(u64 vmf, u64 vma, u32 flags)
+{
+    u64 task = bpf_get_current_task();
+    u64 context = FIELD64(vma, vm_area_struct__vm_userfaultfd_ctx);
+    if (!context || (FIELD32(task, task_struct__flags) & (PF_EXITING | PF_DUMPCORE)))
+        return true;
+    if (FIELD32(context, userfaultfd_ctx__features) & UFFD_FEATURE_SIGBUS)
+        return true;
+    if (!(flags & FAULT_FLAG_USER) && (FIELD32(context, userfaultfd_ctx__flags) & UFFD_USER_MODE_ONLY))
+        return true;
+    return !(flags & FAULT_FLAG_ALLOW_RETRY);
+}
+#endif
+
+INLINE void handle_userfault_entered(u64 vmf, u64 reason)
+{
+    struct thread *thread = thread_current();
+    if (!thread || !thread->begin)
+        return;
+    u64 vma = FIELD64(vmf, vm_fault__vma);
+    u32 flags = FIELD32(vmf, vm_fault__flags);
+    u64 page = FIELD64(vmf, vm_fault__address) & PAGE_MASK;
+    u8 backing = region_backing(vma, FIELD64(vma, vm_area_struct__vm_flags));
+    u8 code = userfault_reason(reason);
+    if (flags & FAULT_FLAG_RETRY_NOWAIT) {
+        u32 index = SLOT_USERFAULT + (code * BACKINGS + backing) * RESULTS + RESULT_NOWAIT;
+        slot_time(index, 0, 0);
+        return;
+    }
+#if WAY_IS(userfault, kprobe)
+    if (userfault_is_refused(vmf, vma, flags)) {
+        userfault_begin(thread, page, code, backing);
+        userfault_wait_ended(thread);
+        userfault_finish(thread, RESULT_SIGBUS);
+        return;
+    }
+#endif
+    userfault_begin(thread, page, code, backing);
+}
+PROBE2(userfault, handle_userfault, handle_userfault_entered)
+
+#if WAY_IS(userfault, fentry)
+INLINE void handle_userfault_returned(u64 result)
+{
+    struct thread *thread = thread_current();
+    if (!thread || !thread->userfault_enter)
+        return;
+    userfault_wait_ended(thread);
+    if ((u32)result & VM_FAULT_SIGBUS)
+        userfault_finish(thread, RESULT_SIGBUS);
+}
+RETURN(userfault, handle_userfault, handle_userfault_returned)
+#endif
+
+#if WAY_IS(userfault, tracepoint)
+/* The wait seen from the scheduler. handle_userfault() keeps its userfaultfd_wait_queue on the stack of
+ * the faulting thread, and in it, side by side, the task and the function that will wake it. To find the
+ * pair on one's own stack proves the wait and gives the message, its reason and address, at a tenth of
+ * the price of a stack trace. A remnant of an earlier wait does not count: it is not linked into a queue.
+ */
+#define STACK_CHUNK 64 /* words read at once */
+struct stack_chunk {
+    u64 word[STACK_CHUNK + 1]; /* one word of overlap: the pair may straddle two chunks */
+};
+BPF_PERCPU_ARRAY(stack_chunks, struct stack_chunk, 1);
+
+INLINE bool is_linked(u64 entry)
+{
+    u64 next = read_u64(entry);
+    return next != entry && read_u64(next + 8) == entry;
+}
+
+INLINE u64 userfault_on_stack(u64 task, u32 chunks)
+{
+    u32 zero = 0;
+    struct stack_chunk *chunk = stack_chunks.lookup(&zero);
+    if (!chunk)
+        return 0;
+    u64 end = FIELD64(task, task_struct__stack) + THREAD_SIZE;
+    for (u32 n = 0; n < STACK_CHUNKS_KERNEL && n < chunks; n++) {
+        end -= STACK_CHUNK * 8;
+        if (bpf_probe_read_kernel(chunk->word, (STACK_CHUNK + (n > 0)) * 8, (void *)end))
+            return 0;
+        for (u32 i = 0; i < STACK_CHUNK; i++) {
+            if (chunk->word[i] != task || chunk->word[i + 1] != ADDRESS_userfaultfd_wake_function)
+                continue;
+            u64 queue = end + i * 8 - OFF_userfaultfd_wait_queue__wq - OFF_wait_queue_entry__private;
+            u64 link = queue + OFF_userfaultfd_wait_queue__wq + OFF_wait_queue_entry__entry;
+            if (is_linked(link) || is_linked(link))
+                return queue;
+        }
+    }
+    return 0;
+}
+
+/* struct uffd_msg is ABI (include/uapi/linux/userfaultfd.h): flags at 8, address at 16. */
+INLINE void userfault_asleep(struct thread *thread, u64 task)
+{
+    u32 chunks = thread->origin == ORIGIN_USER ? STACK_CHUNKS_USER : STACK_CHUNKS_KERNEL;
+    u64 queue = userfault_on_stack(task, chunks);
+    if (!queue)
+        return;
+    u64 message = queue + OFF_userfaultfd_wait_queue__msg;
+    u64 flags = read_u64(message + 8);
+    u64 page = read_u64(message + 16) & PAGE_MASK;
+    u8 reason = flags & UFFD_PAGEFAULT_FLAG_WP ? REASON_WP
+        : flags & UFFD_PAGEFAULT_FLAG_MINOR ? REASON_MINOR : REASON_MISSING;
+    u64 vma = find_vma(FIELD64(task, task_struct__mm), thread->address);
+    if (!vma) {
+        missed(MISSED_VMA_UNKNOWN);
+        return;
+    }
+    u8 backing = region_backing(vma, FIELD64(vma, vm_area_struct__vm_flags));
+    userfault_begin(thread, page, reason, backing);
+    thread->userfault_asleep = 1;
+}
+#endif
+
+#if WAY_IS(userfault, kprobe) || WAY_IS(userfault, tracepoint)
+/* sched_switch(preempt, prev, next…): prev goes to sleep unless it was preempted or is runnable. */
+int raw_sched_switch(struct bpf_raw_tracepoint_args *ctx)
+{
+    u64 task = ctx->args[1];
+    struct thread *thread = thread_current();
+    if (thread && thread->begin && !ctx->args[0] && FIELD32(task, task_struct__state)) {
+#if WAY_IS(userfault, tracepoint)
+        if (!thread->userfault_enter)
+            userfault_asleep(thread, task);
+#else
+        if (thread->userfault_enter)
+            thread->userfault_asleep = 1;
+#endif
+    }
+    u32 next = FIELD32(ctx->args[2], task_struct__pid);
+    thread = threads.lookup(&next);
+    if (thread && thread->userfault_asleep)
+        userfault_wait_ended(thread);
+    return 0;
+}
+#endif
+
+/* The fault that the userfault belongs to has completed. */
+INLINE void userfault_completed(struct thread *thread)
+{
+    if (thread->userfault_enter) /* by kprobe: it entered, found the page filled, and did not sleep */
+        userfault_wait_ended(thread);
+    if (!thread->userfault_open)
+        return;
+    if ((thread->facts & FACT_USERFAULT) || (thread->address & PAGE_MASK) == thread->userfault_page)
+        userfault_finish(thread, RESULT_RESOLVED);
+}
+

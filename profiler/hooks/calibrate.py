@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Find the bit of VM_UFFD_MINOR: twin of ``bpf/settings.h``.
+
+It has been bit 37, 38 and 41, and is in BTF only where it is an enum. So this thread reads one page of an
+unregistered mapping of a memfd and one of a mapping registered for MINOR, and the programs just attached
+note the flags of the two VMAs. Neither read waits: the pages are in no page cache yet, and only a page that
+is raises a MINOR userfault.
+"""
+
+import ctypes as ct
+import mmap
+import os
+import threading
+
+from ..errors import Exit, UserError
+from ..kernel import userfaultfd
+
+VM_UFFD_MISSING = 0x200
+VM_UFFD_WP = 0x1000
+
+
+class Settings(ct.Structure):
+    """``struct settings`` of ``bpf/settings.h``."""
+
+    _fields_ = (
+        ("minor_flag", ct.c_uint64),
+        ("calibrating", ct.c_uint64),
+        ("plain_flags", ct.c_uint64),
+        ("armed_flags", ct.c_uint64),
+    )
+
+
+def minor_bit(settings: Settings) -> int | None:
+    """Learn ``settings.minor_flag`` through the attached programs.
+
+    :returns: the flag; ``None`` when this kernel has no MINOR mode for shared memory.
+    :raises UserError: when the two VMAs do not differ in exactly one unknown flag.
+    """
+    try:
+        fd = userfaultfd.open_userfaultfd()
+    except OSError:
+        return None
+    try:
+        if not userfaultfd.features(fd) & userfaultfd.FEATURE_MINOR_SHMEM:
+            return None
+        settings.calibrating = threading.get_native_id()
+        _read_one_page(None)
+        _read_one_page(fd)
+    finally:
+        settings.calibrating = 0
+        os.close(fd)
+    flag = settings.armed_flags & ~settings.plain_flags
+    known = flag & (VM_UFFD_MISSING | VM_UFFD_WP)
+    if flag == 0 or flag & (flag - 1) or known:
+        raise UserError(
+            f"The VMA flags of an unregistered ({settings.plain_flags:#x}) and of a MINOR region "
+            f"({settings.armed_flags:#x}) do not tell the bit of VM_UFFD_MINOR; "
+            "please report this with the output of `uname -a`.",
+            Exit.CANNOT_ATTACH,
+        )
+    settings.minor_flag = flag
+    return flag
+
+
+def _read_one_page(fd: int | None) -> None:
+    memory_fd = os.memfd_create("uffd-profiler-calibration")
+    try:
+        os.truncate(memory_fd, mmap.PAGESIZE)
+        with mmap.mmap(memory_fd, mmap.PAGESIZE) as memory:
+            if fd is not None:
+                userfaultfd.register(fd, memory, "minor")
+            _ = memory[0]
+    finally:
+        os.close(memory_fd)

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The BPF source and its constants for one plan."""
+
+from pathlib import Path
+
+from .. import slots
+from .planner import Plan
+
+# Definitions come before their users.
+_FILES = (
+    "probe.h",
+    "kernel.h",
+    "slots.h",
+    "settings.h",
+    "process.c",
+    "thread.h",
+    "region.h",
+    "find_vma.h",
+    "waiting.h",
+    "fault_around.c",
+    "read_fault.c",
+    "userfault.c",
+    "swap_entry.c",
+    "page_fault.c",
+)
+
+THREADS = 32768
+PROCESSES = 8192
+WAITING_ROWS = 1024
+
+# Flags and sizes that are ABI or have never differed on x86-64, with their kernel headers.
+_CONSTANTS = {
+    "THREADS": THREADS,
+    "PROCESSES": PROCESSES,
+    "PROCESS_COUNTED": 1,
+    "PROCESS_FOLLOWED": 2,
+    "WAITING_ROWS": WAITING_ROWS,
+    "MM_FILEPAGES": 0,  # include/linux/mm_types_task.h, and the trace format of kmem:rss_stat
+    "MM_SHMEMPAGES": 3,
+    "PF_EXITING": 0x4,  # include/linux/sched.h
+    "PF_DUMPCORE": 0x200,
+    "UFFD_FEATURE_SIGBUS": 1 << 7,  # include/uapi/linux/userfaultfd.h
+    "UFFD_USER_MODE_ONLY": 1,
+    "UFFD_PAGEFAULT_FLAG_WP": 1 << 1,
+    "UFFD_PAGEFAULT_FLAG_MINOR": 1 << 2,
+    "THREAD_SIZE": 16384,  # arch/x86/include/asm/page_64_types.h, without KASAN
+    # How much of the stack, from its top, can hold the wait queue entry: in chunks of 512 bytes.
+    # A fault from user mode has nothing but the fault path above it; one from the kernel has a system call.
+    "STACK_CHUNKS_USER": 6,
+    "STACK_CHUNKS_KERNEL": 16,
+    # 32 swap types less the at most 10 special ones of any configuration (include/linux/swap.h):
+    # a type below is always a swap file.
+    "SWAP_FILES_AT_LEAST": 22,
+}
+
+
+def folder() -> Path:
+    """Where the C side stands: beside the package in a checkout, inside it once installed."""
+    package = Path(__file__).resolve().parent.parent
+    installed = package / "bpf"
+    return installed if installed.is_dir() else package.parent / "bpf"
+
+
+def source() -> str:
+    """The C files as one text: BCC rewrites only what stands in its main file, not what that includes."""
+    root = folder()
+    return "".join(f'#line 1 "{name}"\n{(root / name).read_text()}\n' for name in _FILES)
+
+
+def flags(plan: Plan, facts: dict[str, int], cpus: int, filtered: bool) -> list[str]:
+    """Compiler options: the plan, the layout of the slots, and what is known of the kernel.
+
+    :param facts: structure offsets, addresses and argument counts.
+    """
+    constants = {**_CONSTANTS, **slots.definitions(), **facts, "CPUS": cpus, "FILTERED": int(filtered)}
+    options = [f"-D{name}={value}" for name, value in constants.items()]
+    options += [f"-DWAY_{hook.name}={hook.way}" for hook in plan.hooks]
+    options += [f"-DSYMBOL_{hook.symbol}=1" for hook in plan.hooks if hook.symbol]
+    # BCC's own headers redefine, and leave static functions unused.
+    return [*options, "-Wno-macro-redefined", "-Wno-unused-function"]

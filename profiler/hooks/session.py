@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The unprivileged side: start the attaching child, take over, drop every privilege, read."""
+
+import ctypes as ct
+import os
+import signal
+import socket
+import sys
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TextIO
+
+from ..errors import Exit, UserError
+from ..reader import Reader
+from ..snapshot import Snapshot
+from . import attacher, handover
+from .planner import Plan
+from .program import WAITING_ROWS
+
+NOBODY = 65534
+_PR_SET_NO_NEW_PRIVS = 38
+
+
+@dataclass(frozen=True)
+class KernelFacts:
+    """What the outputs need to know of the kernel that was measured.
+
+    ``fault_around_bytes``: ``None`` when debugfs cannot be read. ``minor_flag``: ``None`` without MINOR mode.
+    """
+
+    release: str
+    machine: str
+    fault_around_bytes: int | None
+    minor_flag: int | None
+
+
+class Session:
+    """Everything attached, from construction to :meth:`close`.
+
+    :raises UserError: when nothing can be attached.
+    """
+
+    def __init__(self, request: attacher.Request) -> None:
+        handed = _run_attacher(request)
+        facts = handed.facts
+        self.plan = Plan.from_json(facts["plan"])
+        uname = os.uname()
+        self.kernel = KernelFacts(
+            uname.release, uname.machine, facts["fault_around_bytes"], facts["minor_flag"]
+        )
+        (slots_fd,), (waiting_fd,) = handed.fds["slots"], handed.fds["waiting"]
+        self._reader = Reader(slots_fd, waiting_fd, facts["cpus"], WAITING_ROWS)
+        os.close(slots_fd)
+        os.close(waiting_fd)
+        self._links = handed.fds["links"]
+        self._programs = handed.fds["programs"]
+        # Opened now: once the privileges are dropped, /proc/self belongs to root.
+        self._program_info: list[tuple[str, TextIO]] = [
+            (name, open(f"/proc/self/fdinfo/{fd}"))  # noqa: SIM115
+            for name, fd in zip(facts["programs"], self._programs, strict=True)
+        ]
+        self._baseline = self._reader.read(self._recursion_misses())
+
+    def snapshot(self) -> Snapshot:
+        """Figures since the session began."""
+        return self._reader.read(self._recursion_misses()) - self._baseline
+
+    def _recursion_misses(self) -> dict[str, int | None]:
+        # kernel/bpf/syscall.c: bpf_prog_show_fdinfo
+        found: dict[str, int | None] = {}
+        for name, info in self._program_info:
+            info.seek(0)
+            lines = dict(line.split(":", 1) for line in info.read().splitlines() if ":" in line)
+            found[name] = int(lines["recursion_misses"]) if "recursion_misses" in lines else None
+        return found
+
+    def close(self) -> None:
+        """Detach everything."""
+        for _, info in self._program_info:
+            info.close()
+        for fd in (*self._links, *self._programs):
+            os.close(fd)
+        self._program_info, self._links, self._programs = [], [], []
+        self._reader.close()
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def drop_privileges() -> None:
+    """Become nobody: no capability, no group, no way back. Harmless when there is nothing to drop."""
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setresgid(NOBODY, NOBODY, NOBODY)
+        os.setresuid(NOBODY, NOBODY, NOBODY)
+    ct.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+
+
+def _run_attacher(request: attacher.Request) -> handover.Handover:
+    _require_root()
+    missing = attacher.bcc_missing()
+    if missing:
+        raise UserError(
+            f"Cannot attach: {missing}; install Debian's python3-bpfcc and make the virtual environment "
+            "with --system-site-packages (`make install` does both).",
+            Exit.CANNOT_ATTACH,
+        )
+    ours, theirs = socket.socketpair()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid == 0:
+        code = 70
+        try:
+            ours.close()
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            attacher.serve(request, theirs)
+            code = 0
+        except BrokenPipeError:
+            pass
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+        finally:
+            os._exit(code)
+    theirs.close()
+    try:
+        handed = handover.receive(ours)
+    except EOFError:
+        _, status = os.waitpid(pid, 0)
+        raise UserError(
+            f"The attaching child died before it had attached anything "
+            f"({_describe(status)}); run `uffd-profiler doctor` to see what this kernel allows.",
+            Exit.CANNOT_ATTACH,
+        ) from None
+    except BaseException:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise
+    finally:
+        ours.close()
+    os.waitpid(pid, 0)
+    if "error" in handed.facts:
+        raise UserError(handed.facts["error"], handed.facts["code"])
+    return handed
+
+
+def _describe(status: int) -> str:
+    code = os.waitstatus_to_exitcode(status)
+    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+
+def _require_root() -> None:
+    if os.geteuid() != 0:
+        raise UserError(
+            "Attaching to the kernel needs root; run the same command with sudo.", Exit.CANNOT_ATTACH
+        )
+
+

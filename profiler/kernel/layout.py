@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Structure layout of the running kernel as constants for the BPF side (``bpf/kernel.h``)."""
+
+from .btf import Btf
+
+# Where a member has had several names, the alternatives, newest first.
+_MEMBERS: dict[str, tuple[str, ...]] = {
+    "vm_fault__vma": ("vma",),
+    "vm_fault__flags": ("flags",),
+    "vm_fault__address": ("address",),
+    "vm_fault__orig_pte": ("orig_pte",),
+    "vm_area_struct__vm_start": ("vm_start",),
+    "vm_area_struct__vm_end": ("vm_end",),
+    "vm_area_struct__vm_mm": ("vm_mm",),
+    "vm_area_struct__vm_flags": ("vm_flags",),
+    "vm_area_struct__vm_ops": ("vm_ops",),
+    "vm_area_struct__vm_file": ("vm_file",),
+    "vm_area_struct__vm_userfaultfd_ctx": ("vm_userfaultfd_ctx",),
+    "vm_operations_struct__map_pages": ("map_pages",),
+    "file__f_inode": ("f_inode",),
+    "inode__i_sb": ("i_sb",),
+    "super_block__s_magic": ("s_magic",),
+    "task_struct__pid": ("pid",),
+    "task_struct__tgid": ("tgid",),
+    "task_struct__mm": ("mm",),
+    "task_struct__flags": ("flags",),
+    "task_struct__stack": ("stack",),
+    "task_struct__signal": ("signal",),
+    # Linux kernel commit 2f064a59a11f ("sched: Change task_struct::state") (in v5.14)
+    "task_struct__state": ("__state", "state"),
+    "task_struct__pagefault_disabled": ("pagefault_disabled",),
+    "signal_struct__live": ("live",),
+    "userfaultfd_ctx__flags": ("flags",),
+    "userfaultfd_ctx__features": ("features",),
+    "userfaultfd_wait_queue__msg": ("msg",),
+    "userfaultfd_wait_queue__wq": ("wq",),
+    "wait_queue_entry__private": ("private",),
+    "wait_queue_entry__entry": ("entry",),
+}
+
+# Linux kernel commit d4af56c5c7c6 ("mm: start tracking VMAs with maple tree") (in v6.1)
+_MAPLE_MEMBERS: dict[str, tuple[str, ...]] = {
+    "mm_struct__mm_mt": ("mm_mt",),
+    "maple_tree__ma_root": ("ma_root",),
+    "maple_range_64__slot": ("slot",),
+    "maple_arange_64__slot": ("slot",),
+}
+
+
+class MissingMember(Exception):
+    """The kernel has no structure or member that the programs need; ``str()`` names it."""
+
+
+def _offsets(btf: Btf, members: dict[str, tuple[str, ...]]) -> dict[str, int]:
+    found = {}
+    for key, names in members.items():
+        struct = key.split("__")[0]
+        for name in names:
+            try:
+                found[f"OFF_{key}"] = btf.member(struct, name).offset
+                break
+            except KeyError:
+                continue
+        else:
+            raise MissingMember(f"struct {struct} has no member {names[0]}")
+    return found
+
+
+def offsets(btf: Btf) -> dict[str, int]:
+    """``OFF_<struct>__<member>`` in bytes.
+
+    :raises MissingMember: when this kernel lacks one.
+    """
+    return _offsets(btf, _MEMBERS)
+
+
+def maple_tree(btf: Btf) -> dict[str, int]:
+    """Constants for ``bpf/find_vma.h``.
+
+    :raises MissingMember: when this kernel keeps its VMAs in no maple tree, or lays its nodes out so that
+        the walk does not know them.
+    """
+    found = _offsets(btf, _MAPLE_MEMBERS)
+    try:
+        found |= {
+            "MAPLE_LEAF_64": btf.enum_value("maple_type", "maple_leaf_64"),
+            "MAPLE_ARANGE_64": btf.enum_value("maple_type", "maple_arange_64"),
+            "MAPLE_RANGE_64_PIVOTS": btf.member("maple_range_64", "pivot").count,
+            "MAPLE_ARANGE_64_PIVOTS": btf.member("maple_arange_64", "pivot").count,
+        }
+    except KeyError as error:
+        raise MissingMember(f"BTF describes no {error}") from error
+    for struct in ("maple_range_64", "maple_arange_64"):
+        pivot = btf.member(struct, "pivot")
+        if pivot.offset != 8 or pivot.count > 15:
+            raise MissingMember(f"struct {struct} has its pivots at an unknown place")
+    return found

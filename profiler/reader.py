@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Shared memory → :class:`~profiler.snapshot.Snapshot`, without a system call into BPF."""
+
+import mmap
+import struct
+import time
+from types import MappingProxyType
+
+from .slots import BACKINGS, BUCKETS, FAMILIES, REASONS, SLOTS, WORDS
+from .snapshot import EMPTY, Labels, Slot, Snapshot, Waiter
+
+_SLOT_BYTES = WORDS * 8
+_SLOT = struct.Struct(f"<4Q{BUCKETS}Q")
+_COUNT = struct.Struct("<Q")
+_WAITING = struct.Struct("<QQIIII")
+
+
+class Reader:
+    """Maps the slots and the table of waiting threads read-only; the descriptors may be closed then.
+
+    :param cpus: number of CPU rows in the slots.
+    :param rows: number of rows in the table of waiting threads.
+    """
+
+    def __init__(self, slots_fd: int, waiting_fd: int, cpus: int, rows: int) -> None:
+        self._cpus = cpus
+        self._slots = mmap.mmap(slots_fd, cpus * SLOTS * _SLOT_BYTES, mmap.MAP_SHARED, mmap.PROT_READ)
+        self._waiting = mmap.mmap(waiting_fd, rows * _WAITING.size, mmap.MAP_SHARED, mmap.PROT_READ)
+        self._labels = [
+            (family.name, labels) for family in FAMILIES.values() for labels in family.keys()
+        ]
+
+    def read(self, recursion_misses: dict[str, int | None] | None = None) -> Snapshot:
+        """The figures of this moment."""
+        data = self._slots[:]
+        now = time.monotonic_ns()
+        found: dict[str, dict[Labels, Slot]] = {name: {} for name in FAMILIES}
+        for index, (family, labels) in enumerate(self._labels):
+            slot = EMPTY
+            for cpu in range(self._cpus):
+                offset = (cpu * SLOTS + index) * _SLOT_BYTES
+                if _COUNT.unpack_from(data, offset)[0]:
+                    slot = slot + decode(data, offset)
+            if slot.count:
+                found[family][labels] = slot
+        frozen = {name: MappingProxyType(slots) for name, slots in found.items()}
+        return Snapshot(
+            now,
+            0,
+            MappingProxyType(frozen),
+            self._read_waiting(),
+            MappingProxyType(recursion_misses or {}),
+        )
+
+    def _read_waiting(self) -> tuple[Waiter, ...]:
+        rows = []
+        for start, address, tid, tgid, reason, backing in _WAITING.iter_unpack(self._waiting[:]):
+            if start:
+                rows.append(Waiter(start, address, tid, tgid, REASONS[reason], BACKINGS[backing]))
+        return tuple(sorted(rows, key=lambda row: row.start_ns))
+
+    def close(self) -> None:
+        """Unmap."""
+        self._slots.close()
+        self._waiting.close()
+
+
+def decode(data: bytes, offset: int = 0) -> Slot:
+    """One slot. A bucket may be seen ahead of its count; the count is never left behind the buckets."""
+    count, total, wait, highest, *buckets = _SLOT.unpack_from(data, offset)
+    return Slot(max(count, sum(buckets)), total, wait, highest, tuple(buckets))
