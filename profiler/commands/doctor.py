@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What this kernel and this user can do, hook by hook, and what to do about each lack.
+
+Attaches everything for real and detaches it again, so what it says is what `profile` would get.
+Exit code 0 if the fault-around question can be answered here, 3 if not.
+"""
+
+import argparse
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ..errors import Exit, UserError
+from ..hooks import attacher
+from ..hooks.attacher import Request
+from ..hooks.catalogue import WAYS
+from ..hooks.planner import Plan
+from ..hooks.session import Session
+from ..kernel import abilities, settings, userfaultfd
+from ..kernel.btf import Btf
+
+NAME = "doctor"
+HELP = "say what this kernel and this user can do, and what to do about each lack"
+
+State = Literal["ok", "note", "lack"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line: what was looked at, what was found, and what to do if it is a lack."""
+
+    subject: str
+    state: State
+    found: str
+    advice: str = ""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.add_argument(
+        "--best-way", choices=WAYS, default=WAYS[0], help="take no better way to any hook than this one"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the findings and the plan."""
+    settings_seen = _in_child()
+    findings = [*_user(), *_kernel(), *settings_seen]
+    plan: Plan | None = None
+    refusal = ""
+    try:
+        with Session(Request(best_way=args.best_way)) as session:
+            plan = session.plan
+    except UserError as error:
+        refusal = str(error)
+    uname = os.uname()
+    print(f"kernel {uname.release} {uname.machine}\n")
+    for finding in findings:
+        print(f"{finding.state:>5}  {finding.subject:<22} {finding.found}")
+        if finding.advice:
+            print(f"{'':>7}{'':<23}→ {finding.advice}")
+    print()
+    if plan is None:
+        print(f"No hook could be attached: {refusal}")
+    else:
+        for line in _hooks(plan):
+            print(line)
+    answerable, why = _answerable(plan, findings)
+    print()
+    if answerable:
+        print("Whether fault-around is skipped in userfaultfd regions can be answered here: "
+              "`uffd-profiler check` does it.")  # fmt: skip
+        return Exit.OK
+    print(f"Whether fault-around is skipped in userfaultfd regions cannot be told here: {why}.")
+    return Exit.CANNOT_TELL
+
+
+def _user() -> Iterator[Finding]:
+    if os.geteuid() == 0:
+        yield Finding("user", "ok", "root")
+    else:
+        yield Finding("user", "lack", f"uid {os.geteuid()}", "run the same command with sudo")
+    missing = [name for name, bit in _CAPABILITIES.items() if not _effective() >> bit & 1]
+    if missing:
+        yield Finding("capabilities", "lack", "without " + ", ".join(missing), "add them, or run as root")
+    else:
+        yield Finding("capabilities", "ok", ", ".join(_CAPABILITIES))
+    lack = attacher.bcc_missing()
+    if lack:
+        yield Finding("bcc", "lack", lack, "install Debian's python3-bpfcc; `make install` does")
+    else:
+        yield Finding("bcc", "ok", "importable")
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < 2 * len(abilities.online_cpus()) + 128:
+        yield Finding("open files", "lack", f"limit {soft}", "raise it: ulimit -n 4096")
+
+
+_CAPABILITIES = {"CAP_SYS_ADMIN": 21, "CAP_PERFMON": 38, "CAP_BPF": 39, "CAP_SYSLOG": 34}
+
+
+def _effective() -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("CapEff:"):
+            return int(line.split()[1], 16)
+    return 0
+
+
+def _kernel() -> Iterator[Finding]:
+    try:
+        btf = Btf()
+    except OSError as error:
+        yield Finding("BTF", "lack", str(error.strerror), "boot a kernel with CONFIG_DEBUG_INFO_BTF")
+    else:
+        yield Finding("BTF", "ok", "/sys/kernel/btf/vmlinux")
+        why = abilities.try_fentry(btf)
+        yield Finding("fentry", "note" if why else "ok", why or "loads")
+        tracepoints = ("page_fault_user", "mm_filemap_map_pages", "rss_stat", "sched_switch")
+        lacking = [name for name in tracepoints if not btf.has_tracepoint(name)]
+        yield Finding(
+            "raw tracepoints", "note" if lacking else "ok", "without " + ", ".join(lacking) if lacking else "all"
+        )
+    why = abilities.try_kprobe()
+    yield Finding("kprobes", "note" if why else "ok", why or "through the kprobe PMU")
+    yield _userfaultfd()
+
+
+def _userfaultfd() -> Finding:
+    subject = "userfaultfd"
+    with suppress(OSError):
+        os.close(userfaultfd.open_userfaultfd())
+        return Finding(subject, "ok", "faults from user and kernel mode")
+    try:
+        os.close(userfaultfd.open_userfaultfd(user_mode_only=True))
+        return Finding(
+            subject,
+            "note",
+            "faults from user mode only",
+            "for faults of the kernel itself: root, or sysctl vm.unprivileged_userfaultfd=1",
+        )
+    except OSError as error:
+        return Finding(subject, "lack", str(error.strerror), "boot a kernel with CONFIG_USERFAULTFD")
+
+
+def _settings() -> list[Finding]:
+    settings.private_mounts()
+    lockdown = settings.lockdown()
+    findings = []
+    if lockdown is None:
+        findings.append(Finding("lockdown", "note", "unknown: securityfs cannot be read"))
+    elif lockdown == "confidentiality":
+        findings.append(
+            Finding(
+                "lockdown",
+                "lack",
+                "confidentiality: BPF may not read the kernel's memory",
+                "boot with lockdown=integrity, or none",
+            )
+        )
+    else:
+        findings.append(Finding("lockdown", "ok", lockdown))
+    size = settings.fault_around_bytes()
+    if size is None:
+        findings.append(
+            Finding("fault_around_bytes", "note", "unknown: debugfs cannot be read; the positive control decides")
+        )
+    elif size < 8192:
+        findings.append(
+            Finding(
+                "fault_around_bytes",
+                "lack",
+                f"{size}: this kernel faults around nothing",
+                "echo 65536 > /sys/kernel/debug/fault_around_bytes",
+            )
+        )
+    else:
+        findings.append(Finding("fault_around_bytes", "ok", str(size)))
+    return findings
+
+
+def _in_child() -> list[Finding]:
+    """Look at private mounts without keeping them in this process."""
+    import multiprocessing
+
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+
+    def body() -> None:
+        sender.send(_settings())
+
+    process = context.Process(target=body)
+    process.start()
+    sender.close()
+    try:
+        found: list[Finding] = receiver.recv()
+    except EOFError:
+        found = []
+    process.join()
+    return found
+
+
+def _hooks(plan: Plan) -> Iterator[str]:
+    width = max(len(hook.name) for hook in plan.hooks)
+    for hook in plan.hooks:
+        symbol = f" {hook.symbol}" if hook.symbol else ""
+        yield f"hook   {hook.name:<{width}}  {hook.way}{symbol}" + (f": {hook.reason}" if hook.reason else "")
+        if hook.way != "none":
+            for way, why in hook.refused:
+                yield f"       {'':<{width}}  not {way}: {why}"
+
+
+def _answerable(plan: Plan | None, findings: list[Finding]) -> tuple[bool, str]:
+    if plan is None:
+        return False, "nothing can be attached"
+    for name in ("map_pages", "read_fault"):
+        hook = plan.hook(name)
+        if hook.way == "none":
+            return False, f"the hook {name} has no way ({hook.reason})"
+    for finding in findings:
+        if finding.subject in ("fault_around_bytes", "userfaultfd") and finding.state == "lack":
+            return False, f"{finding.subject}: {finding.found}"
+    return True, ""
