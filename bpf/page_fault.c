@@ -64,11 +64,12 @@ int raw_page_fault_user(struct bpf_raw_tracepoint_args *ctx)
 }
 
 /* copy_from_user_nofault() and stack unwinders fault with pagefault_disabled set; such a fault never gets
- * to handle_mm_fault(), and it may come while another one of the thread is open.
+ * to handle_mm_fault(), and it may come while another one of the thread is open. The read of the counter
+ * raises it by one itself (mm/maccess.c: copy_from_kernel_nofault).
  */
 int raw_page_fault_kernel(struct bpf_raw_tracepoint_args *ctx)
 {
-    if (!FIELD32(bpf_get_current_task(), task_struct__pagefault_disabled))
+    if (FIELD32(bpf_get_current_task(), task_struct__pagefault_disabled) <= 1)
         exception(ctx->args[0], ctx->args[2], ORIGIN_KERNEL);
     return 0;
 }

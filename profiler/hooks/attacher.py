@@ -168,7 +168,12 @@ def _require_vital(chosen: Plan) -> None:
 
 
 def _hand_over(request: Request, chosen: Plan, attached: "_Attached") -> handover.Handover:
+    filtered = request.processes is not None
+    if filtered:
+        attached.follow(os.getpid(), processes.COUNTED)
     minor = minor_bit(attached.settings)
+    if filtered:
+        attached.unfollow(os.getpid())
     attached.reset()
     if request.processes is not None:
         processes.insert(attached.follow, request.processes)
@@ -294,6 +299,10 @@ class _Attached:
         """Count the faults of a process from now on."""
         table = self._module[b"processes"]
         table[ct.c_uint32(pid)] = ct.c_uint32(how)
+
+    def unfollow(self, pid: int) -> None:
+        """Undo :meth:`follow`."""
+        del self._module[b"processes"][ct.c_uint32(pid)]
 
 
 @contextmanager

@@ -6,11 +6,11 @@ import os
 import signal
 import socket
 import sys
-from dataclasses import dataclass
 from types import TracebackType
 from typing import TextIO
 
 from ..errors import Exit, UserError
+from ..profile import KernelFacts
 from ..reader import Reader
 from ..snapshot import Snapshot
 from . import attacher, handover
@@ -19,19 +19,6 @@ from .program import WAITING_ROWS
 
 NOBODY = 65534
 _PR_SET_NO_NEW_PRIVS = 38
-
-
-@dataclass(frozen=True)
-class KernelFacts:
-    """What the outputs need to know of the kernel that was measured.
-
-    ``fault_around_bytes``: ``None`` when debugfs cannot be read. ``minor_flag``: ``None`` without MINOR mode.
-    """
-
-    release: str
-    machine: str
-    fault_around_bytes: int | None
-    minor_flag: int | None
 
 
 class Session:
