@@ -16,6 +16,17 @@ INLINE void userfault_finish(struct thread *thread, u32 result)
     slot_time(SLOT_USERFAULT + userfault_slot(thread) * RESULTS + result, thread->userfault_wait, 0);
 }
 
+INLINE void userfault_wait_ended(struct thread *thread)
+{
+    u64 ns = bpf_ktime_get_ns() - thread->userfault_enter;
+    thread->userfault_enter = 0;
+    thread->userfault_asleep = 0;
+    thread->userfault_wait += ns;
+    thread->waited += ns;
+    slot_time(SLOT_USERFAULT_WAIT + userfault_slot(thread), ns, 0);
+    waiting_remove(thread);
+}
+
 /* Another fault of the thread, or its end, shows that the open one is over. After a signal it never came
  * back for the page: interrupted. A GUP fault need not come back (the page is found present): resolved.
  */
@@ -27,6 +38,8 @@ INLINE void userfault_left(struct thread *thread)
 
 INLINE void userfault_begin(struct thread *thread, u64 page, u8 reason, u8 backing)
 {
+    if (thread->userfault_enter) /* woken before it got to sleep: the scheduler did not tell its end */
+        userfault_wait_ended(thread);
     if (thread->userfault_page != page || thread->reason != reason)
         userfault_left(thread);
     if (!thread->userfault_open) {
@@ -43,17 +56,6 @@ INLINE void userfault_begin(struct thread *thread, u64 page, u8 reason, u8 backi
     thread->userfault_asleep = 0;
     slot_count(SLOT_USERFAULT_WAIT_BEGUN + userfault_slot(thread), 1);
     waiting_add(thread);
-}
-
-INLINE void userfault_wait_ended(struct thread *thread)
-{
-    u64 ns = bpf_ktime_get_ns() - thread->userfault_enter;
-    thread->userfault_enter = 0;
-    thread->userfault_asleep = 0;
-    thread->userfault_wait += ns;
-    thread->waited += ns;
-    slot_time(SLOT_USERFAULT_WAIT + userfault_slot(thread), ns, 0);
-    waiting_remove(thread);
 }
 
 INLINE u8 userfault_reason(u64 reason)
@@ -186,12 +188,15 @@ INLINE void userfault_asleep(struct thread *thread, u64 task)
 #endif
 
 #if WAY_IS(userfault, kprobe) || WAY_IS(userfault, tracepoint)
-/* sched_switch(preempt, prev, next…): prev goes to sleep unless it was preempted or is runnable. */
+/* sched_switch(preempt, prev, next…). A state other than TASK_RUNNING (0) means that prev is about to sleep,
+ * or was preempted on its way there. next has been woken only if its state is TASK_RUNNING: one that was
+ * preempted on the way goes on to sleep.
+ */
 int raw_sched_switch(struct bpf_raw_tracepoint_args *ctx)
 {
     u64 task = ctx->args[1];
     struct thread *thread = thread_current();
-    if (thread && thread->begin && !ctx->args[0] && FIELD32(task, task_struct__state)) {
+    if (thread && thread->begin && FIELD32(task, task_struct__state)) {
 #if WAY_IS(userfault, tracepoint)
         if (!thread->userfault_enter)
             userfault_asleep(thread, task);
@@ -202,7 +207,7 @@ int raw_sched_switch(struct bpf_raw_tracepoint_args *ctx)
     }
     u32 next = FIELD32(ctx->args[2], task_struct__pid);
     thread = threads.lookup(&next);
-    if (thread && thread->userfault_asleep)
+    if (thread && thread->userfault_asleep && !FIELD32(ctx->args[2], task_struct__state))
         userfault_wait_ended(thread);
     return 0;
 }

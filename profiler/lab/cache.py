@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The cache folder: what is in it is whole, however the process that made it ended.
 
-Everything is made under a temporary name and renamed when finished. Leftovers of a killed process are swept by
-the next one that takes the same lock.
+Everything is made under a temporary name and renamed when finished. Leftovers of a killed process are swept
+by the next one that takes the same lock.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ _UNFINISHED = ".unfinished-"
 
 
 def cache_directory() -> Path:
-    """Return ``$XDG_CACHE_HOME/uffd-profiler``, by default ``~/.cache/uffd-profiler``; it may not exist yet."""
+    """Return ``$XDG_CACHE_HOME/uffd-profiler``, else ``~/.cache/uffd-profiler``; it may not exist."""
     configured = os.environ.get("XDG_CACHE_HOME", "")
     # The specification: a relative path is invalid and to be ignored.
     base = Path(configured) if configured.startswith("/") else Path.home() / ".cache"
@@ -38,7 +38,8 @@ def directory_lock(directory: Path) -> Iterator[None]:
         descriptor = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise UserError(
-            f"cannot write the cache folder {directory} ({error.strerror}); set XDG_CACHE_HOME to one that can be"
+            f"cannot write the cache folder {directory} ({error.strerror}); "
+            "set XDG_CACHE_HOME to a directory that can be written"
         ) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -51,7 +52,7 @@ def directory_lock(directory: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def replace_directory(target: Path) -> Iterator[Path]:
-    """Yield an empty directory that becomes ``target`` when the block ends well, and vanishes when it does not.
+    """Yield an empty directory that becomes ``target`` when the block ends well, and vanishes otherwise.
 
     To be used inside :func:`directory_lock` of the parent.
 
@@ -61,7 +62,9 @@ def replace_directory(target: Path) -> Iterator[Path]:
         unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=target.parent))
         try:
             yield unfinished
-            unfinished.chmod(0o755)  # mkdtemp makes it private; an unprivileged user may boot what root fetched
+            unfinished.chmod(
+                0o755
+            )  # mkdtemp makes it private; an unprivileged user may boot what root fetched
             unfinished.rename(target)
         finally:
             _remove(unfinished)

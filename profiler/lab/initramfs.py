@@ -55,7 +55,7 @@ def job_file(
 ) -> bytes:
     """Return what init reads: strings that end with a zero byte, each list after its length.
 
-    Their order: modules to load, directory of all modules (empty: none), working directory, argv, environment.
+    Their order: modules to load, directory of all modules (or empty), working directory, argv, environment.
     """
     variables = [f"{name}={value}" for name, value in environment.items()]
     words = [
@@ -85,9 +85,8 @@ def modules_in_load_order(modules: Path, wanted: Iterable[str]) -> list[Path]:
     ordered: dict[str, None] = {}
     for name in wanted:
         if name in needs:
-            path, dependencies = needs[name]
-            ordered.update(dict.fromkeys(reversed(dependencies)))
-            ordered[path] = None
+            file, inner = needs[name]
+            ordered.update(dict.fromkeys([*reversed(inner), file]))
     return [modules / path for path in ordered]
 
 
@@ -123,16 +122,15 @@ def init_binary() -> Path:
         raise UserError(
             "vm needs a C compiler for the guest's init, and gcc is not here: apt-get install gcc libc6-dev"
         )
-    with directory_lock(directory):
-        with replace_file(binary) as target:
-            done = subprocess.run(
-                [*_COMPILE, "-o", str(target), str(SOURCE)], capture_output=True, text=True, check=False
+    with directory_lock(directory), replace_file(binary) as target:
+        done = subprocess.run(
+            [*_COMPILE, "-o", str(target), str(SOURCE)], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            complaint = (done.stderr.strip().splitlines() or ["no message"])[-1]
+            raise UserError(
+                f"cannot compile the guest's init ({complaint}); gcc and libc6-dev must be installed"
             )
-            if done.returncode:
-                complaint = (done.stderr.strip().splitlines() or ["no message"])[-1]
-                raise UserError(
-                    f"cannot compile the guest's init ({complaint}); gcc and libc6-dev must be installed"
-                )
     return binary
 
 
@@ -147,9 +145,7 @@ def cpio(files: Iterable[tuple[str, int, bytes]]) -> bytes:
     return bytes(archive)
 
 
-def _cpio_entry(
-    inode: int, name: str, mode: int, content: bytes, device: tuple[int, int] = (0, 0)
-) -> bytes:
+def _cpio_entry(inode: int, name: str, mode: int, content: bytes, device: tuple[int, int] = (0, 0)) -> bytes:
     encoded = name.encode() + b"\0"
     links, zero = 1, 0
     fields = (

@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from profiler.errors import UserError
@@ -54,7 +55,7 @@ class Machine:
     console: socket.socket
 
     def kill(self) -> None:
-        """End QEMU now, and wait until it is gone. Nothing to save: the guest writes only to its own memory."""
+        """End QEMU and wait until it is gone. Nothing is lost: the guest writes only to its own memory."""
         self.process.kill()
         self.process.wait()
         self.answers.close()
@@ -121,7 +122,7 @@ def command_line(
     ]
 
 
-def _die_with(parent: int) -> "ctypes._FuncPointer | object":
+def _die_with(parent: int) -> Callable[[], None]:
     """Return what the child runs before exec: the kernel kills it when ``parent`` ends, by whatever death."""
 
     def ask() -> None:

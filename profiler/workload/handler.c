@@ -54,9 +54,12 @@ static uint64_t sample_waiting(struct uffd *uffd)
 /* Wait until every touching thread waits; `resolved`, if given, ends the wait too. */
 static void wait_for_all(struct uffd *uffd, const _Atomic uint8_t *resolved)
 {
-    uint64_t until = now_ns() + uffd->options->timeout_s * 1000000000ull, waiting;
+    /* A little before the alarm of --timeout, which could not say why. */
+    uint64_t until = now_ns() + uffd->options->timeout_s * 1000000000ull - 500000000u, waiting;
 
-    while ((waiting = sample_waiting(uffd)) < uffd->options->threads && !(resolved && atomic_load(resolved))) {
+    while ((waiting = sample_waiting(uffd)) < uffd->options->threads) {
+        if (resolved && atomic_load(resolved))
+            return;
         if (now_ns() > until)
             stop(STOP_FAILED, "only %llu of %u threads wait for userspace: not every thread's touch raises a "
                  "userfault in mode %s", (unsigned long long)waiting, uffd->options->threads,
@@ -75,7 +78,7 @@ static struct waiter *find_waiter(pid_t tid)
     return &crew.waiters[i];
 }
 
-/* Make the fault come again, by signal or by a wake without a fill. Returns false when it is to be resolved. */
+/* Make the fault come again, by signal or by a wake without a fill. False: it is to be resolved now. */
 static bool bounce(struct uffd *uffd, pid_t tid, uint64_t address)
 {
     const struct options *o = uffd->options;
@@ -103,7 +106,7 @@ static bool bounce(struct uffd *uffd, pid_t tid, uint64_t address)
     if (signal_it && syscall(SYS_tgkill, getpid(), tid, SIGUSR1))
         stop(STOP_FAILED, "cannot signal thread %d: %s", tid, strerror(errno));
     if (wake_it)
-        uffd_wake(uffd, address);
+        uffd_wake(uffd, address, 1);
     return signal_it || wake_it;
 }
 
@@ -143,10 +146,10 @@ static void resolve(struct uffd *uffd, const struct uffd_msg *message)
         error = uffd_fill(uffd, address, crew.source);
     /* Somebody else filled the page: the waiter only has to look again. */
     if (error == EEXIST)
-        error = uffd_wake(uffd, address);
+        error = uffd_wake(uffd, address, 1);
     if (error)
-        stop(STOP_FAILED, "resolving the fault at %#llx (message flags %#llx): %s", (unsigned long long)address,
-             (unsigned long long)flags, strerror(error));
+        stop(STOP_FAILED, "resolving the fault at %#llx (message flags %#llx): %s",
+             (unsigned long long)address, (unsigned long long)flags, strerror(error));
 }
 
 /* --unregister-while-waiting, --close-while-waiting: no message is read. */
@@ -162,6 +165,9 @@ static void abandon(struct uffd *uffd)
         return;
     }
     error = uffd_unregister(uffd);
+    /* UNREGISTER wakes by itself only where MISSING was registered. */
+    if (!error && !(uffd->options->mode & MODE_MISSING))
+        error = uffd_wake(uffd, (uintptr_t)uffd->region->start, uffd->region->pages);
     if (error)
         stop(STOP_FAILED, "UFFDIO_UNREGISTER: %s", strerror(error));
 }

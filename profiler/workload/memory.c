@@ -60,7 +60,8 @@ static bool open_file(const char *path, struct region *region)
         region->fd = open(path, O_RDONLY | O_CLOEXEC);
     }
     if (region->fd < 0)
-        stop(STOP_USAGE, "--cold-file %s: %s; give a path that can be created or read", path, strerror(errno));
+        stop(STOP_USAGE, "--cold-file %s: %s; give a path that can be created or read", path,
+             strerror(errno));
     if (made)
         unlink(path);
     if (fstat(region->fd, &status) || !S_ISREG(status.st_mode))
@@ -120,7 +121,8 @@ static char *map_aligned(const struct region *region, int protection, int flags)
 {
     size_t align = region->page_size > (2u << 20) ? region->page_size : 2u << 20;
     size_t length = region->pages * region->page_size;
-    char *space = mmap(NULL, length + 3 * align, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    int nowhere = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    char *space = mmap(NULL, length + 3 * align, PROT_NONE, nowhere, -1, 0);
     char *start = (char *)(((uintptr_t)space + 2 * align - 1) & ~(uintptr_t)(align - 1));
 
     if (space == MAP_FAILED)
@@ -172,7 +174,9 @@ struct region memory_map(const struct options *o)
 
     window = memory_fault_around_bytes();
     window = window > DEFAULT_FAULT_AROUND ? window : DEFAULT_FAULT_AROUND;
-    region.block = o->backing == BACKING_ANON || o->backing == BACKING_HUGETLB ? 1 : window / region.page_size;
+    region.block = window / region.page_size;
+    if (o->backing == BACKING_ANON || o->backing == BACKING_HUGETLB)
+        region.block = 1;
     return region;
 }
 
@@ -208,8 +212,8 @@ uint64_t memory_page_out(const struct region *region)
     uint64_t swapped = 0;
 
     if (!swap_active())
-        stop(STOP_UNAVAILABLE, "--swap: no swap is active; as root: fallocate -l 64M FILE && chmod 600 FILE && "
-             "mkswap FILE && swapon FILE");
+        stop(STOP_UNAVAILABLE, "--swap: no swap is active; as root: fallocate -l 64M FILE && "
+             "chmod 600 FILE && mkswap FILE && swapon FILE");
     for (int attempt = 0; attempt < 5 && swapped < region->pages; attempt++) {
         if (madvise(region->start, region->pages * region->page_size, MADV_PAGEOUT))
             stop(STOP_UNAVAILABLE, "--swap: MADV_PAGEOUT: %s; it needs Linux 5.4", strerror(errno));
@@ -235,11 +239,13 @@ uint64_t memory_cached(const struct region *region)
     struct statfs fs;
     unsigned char *resident;
     uint64_t count = 0;
+    bool shmem;
 
     if (region->fd < 0 || fstat(region->fd, &status))
         return 0;
     /* shmem and hugetlbfs: what is allocated is what is cached. */
-    if (!fstatfs(region->fd, &fs) && (fs.f_type == TMPFS_MAGIC_NUMBER || region->page_size != region->base_size))
+    shmem = !fstatfs(region->fd, &fs) && fs.f_type == TMPFS_MAGIC_NUMBER;
+    if (shmem || region->page_size != region->base_size)
         return (uint64_t)status.st_blocks * 512u / region->page_size;
     resident = allocate(region->pages, 1);
     if (!mincore(region->start, region->pages * region->page_size, resident))
@@ -254,8 +260,8 @@ int pagemap_open(void)
     int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 
     if (fd < 0)
-        stop(STOP_UNAVAILABLE, "/proc/self/pagemap: %s; the oracle needs it: mount /proc, CONFIG_PROC_PAGE_MONITOR",
-             strerror(errno));
+        stop(STOP_UNAVAILABLE, "/proc/self/pagemap: %s; the oracle needs it: mount /proc, "
+             "CONFIG_PROC_PAGE_MONITOR", strerror(errno));
     return fd;
 }
 

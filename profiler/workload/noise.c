@@ -28,7 +28,8 @@ static void *fault_forever(void *ready)
         stop(STOP_FAILED, "--noise: /proc/self/exe: %s", strerror(errno));
     for (bool first = true;; first = false) {
         size_t length = (size_t)status.st_size;
-        char *anon = mmap(NULL, ANON_PAGES * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        char *anon = mmap(NULL, ANON_PAGES * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                          -1, 0);
         char *text = mmap(NULL, length, PROT_READ, MAP_PRIVATE, file, 0);
 
         if (anon == MAP_FAILED || text == MAP_FAILED)

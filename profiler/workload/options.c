@@ -77,7 +77,7 @@ static const char HELP[] =
     "                     \"done\", wait for a line or the end of stdin, print the JSON\n"
     "  --timeout S        seconds the touches may take, 1 to 3600 (default 120)\n"
     "  --json             the only output format; accepted for clarity\n"
-    "  --help             this text\n"
+    "  -h, --help         this text\n"
     "\n"
     "Exit codes: 0 the JSON is on stdout, 1 the run broke, 2 wrong option,\n"
     "3 this kernel or machine cannot do it (one sentence on stderr says what is missing).\n";
@@ -233,7 +233,7 @@ struct options options_parse(int argc, char **argv)
     int code, at;
 
     opterr = 0;
-    for (at = optind; (code = getopt_long(argc, argv, "+:", LONG_OPTIONS, NULL)) != -1; at = optind) {
+    for (at = optind; (code = getopt_long(argc, argv, "+:h", LONG_OPTIONS, NULL)) != -1; at = optind) {
         switch (code) {
         case OPTION_BACKING:
             o.backing = choice("backing", optarg, BACKINGS, BACKING_FILE);
@@ -274,6 +274,7 @@ struct options options_parse(int argc, char **argv)
         case OPTION_GATE: o.gate = true; break;
         case OPTION_TIMEOUT: o.timeout_s = (unsigned)number("timeout", optarg, 1, 3600); break;
         case OPTION_JSON: break;
+        case 'h':
         case OPTION_HELP:
             fputs(HELP, stdout);
             exit(fflush(stdout) ? STOP_FAILED : 0);

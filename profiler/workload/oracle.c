@@ -8,8 +8,8 @@
  * absent                   one fault, which raises
  *   in the page cache        MINOR in MINOR mode
  *   not there (or anon)      MISSING in MISSING mode; not if the page is in swap
- *   nothing, and uffd-wp     write in WP mode: TWO faults. The first maps the page read-only and keeps the bit
- *                            (pte marker, or swap entry); the write then faults again, and that raises WP
+ *   nothing, and uffd-wp     write in WP mode: TWO faults. The first maps the page read-only and keeps
+ *                            the bit (of a pte marker or swap entry); the write faults again: WP
  * UFFDIO_COPY and UFFDIO_CONTINUE here drop a marker, so MISSING or MINOR and WP never meet in one touch.
  * A wait does not count by itself: the fault returns RETRY, is tried again inside the same exception, and
  * completes once.
@@ -50,6 +50,11 @@ struct prediction predict(const struct options *o, const struct region *region, 
         p.late_min = 0;
         p.faults = o->write ? p.faults : p.faults_min;
         p.exact = !o->write;
+    }
+    /* Until Linux 6.5 GUP calls hugetlb_fault itself, which counts nothing. */
+    if (o->gup != GUP_NO && o->backing == BACKING_HUGETLB && p.faults) {
+        p.faults_min = 0;
+        p.exact = false;
     }
     return p;
 }

@@ -125,8 +125,8 @@ static void tell(struct toucher *self, uint64_t page)
     bool by_kernel = run.options->kernel_access || run.gup != GUP_NO;
     bool refuse = run.options->sigbus || (run.uffd->user_mode_only && by_kernel);
     struct thread_count *count = self->count;
-    struct prediction p = predict(run.options, run.region, page, pagemap_entry(run.pagemap, run.region, page), mode,
-                                  refuse);
+    uint64_t entry = pagemap_entry(run.pagemap, run.region, page);
+    struct prediction p = predict(run.options, run.region, page, entry, mode, refuse);
 
     count->expected += p.faults;
     count->expected_min += run.options->same_page && self->index ? p.late_min : p.faults_min;
@@ -174,8 +174,8 @@ static void touch_all(struct toucher *self)
 }
 
 /*
- * Everything the loop uses, once, on memory that is not counted: afterwards no stack, libc page, buffer or vDSO
- * page of this thread is left to fault.
+ * Everything the loop uses, once, on memory that is not counted: afterwards no stack, libc page, buffer or
+ * vDSO page of this thread is left to fault.
  */
 static void warm_up(struct toucher *self, struct rusage *usage)
 {

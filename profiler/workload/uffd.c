@@ -36,10 +36,12 @@ const char *call_name(enum call call)
     return NAMES[call];
 }
 
+#define NO_KERNEL (~0ull)
+
 struct need {
     unsigned mode;
     enum backing backing; /* of one class: anon, hugetlb, and memfd for everything on shmem */
-    uint64_t feature;     /* 0: needs nothing; ~0: no kernel can */
+    uint64_t feature;     /* 0: every kernel can */
     const char *name;
 };
 
@@ -50,8 +52,7 @@ static const struct need NEEDS[] = {
     {MODE_WP, BACKING_ANON, UFFD_FEATURE_PAGEFAULT_FLAG_WP, "UFFD_FEATURE_PAGEFAULT_FLAG_WP"},
     {MODE_WP, BACKING_MEMFD, UFFD_FEATURE_WP_HUGETLBFS_SHMEM, "UFFD_FEATURE_WP_HUGETLBFS_SHMEM"},
     {MODE_WP, BACKING_HUGETLB, UFFD_FEATURE_WP_HUGETLBFS_SHMEM, "UFFD_FEATURE_WP_HUGETLBFS_SHMEM"},
-    {MODE_MINOR, BACKING_ANON, ~0ull, "a page cache: UFFD_FEATURE_MINOR_SHMEM and "
-                                      "UFFD_FEATURE_MINOR_HUGETLBFS are all there is"},
+    {MODE_MINOR, BACKING_ANON, NO_KERNEL, "a page cache (UFFD_FEATURE_MINOR_SHMEM or _MINOR_HUGETLBFS)"},
     {MODE_MINOR, BACKING_MEMFD, UFFD_FEATURE_MINOR_SHMEM, "UFFD_FEATURE_MINOR_SHMEM (Linux 5.14)"},
     {MODE_MINOR, BACKING_HUGETLB, UFFD_FEATURE_MINOR_HUGETLBFS, "UFFD_FEATURE_MINOR_HUGETLBFS (Linux 5.13)"},
 };
@@ -86,13 +87,15 @@ static uint64_t negotiate(struct uffd *uffd, int fd, uint64_t wanted)
     int error = call(uffd, fd, CALL_API, UFFDIO_API, &api);
 
     if (error)
-        stop(STOP_UNAVAILABLE, "UFFDIO_API with features %#llx: %s", (unsigned long long)wanted, strerror(error));
+        stop(STOP_UNAVAILABLE, "UFFDIO_API with features %#llx: %s", (unsigned long long)wanted,
+             strerror(error));
     return api.features;
 }
 
 static uint64_t needed_features(const struct uffd *uffd, const struct options *o)
 {
-    enum backing class = o->backing == BACKING_ANON || o->backing == BACKING_HUGETLB ? o->backing : BACKING_MEMFD;
+    bool shmem = o->backing != BACKING_ANON && o->backing != BACKING_HUGETLB;
+    enum backing class = shmem ? BACKING_MEMFD : o->backing;
     uint64_t wanted = 0;
 
     for (size_t i = 0; i < sizeof(NEEDS) / sizeof(*NEEDS); i++) {
@@ -101,8 +104,9 @@ static uint64_t needed_features(const struct uffd *uffd, const struct options *o
         if (need->backing != class || !(o->mode & need->mode))
             continue;
         if (need->feature & ~uffd->features)
-            stop(STOP_UNAVAILABLE, "mode %s on backing %s: this kernel lacks %s", mode_name(o->mode),
-                 backing_name(o->backing), need->name);
+            stop(STOP_UNAVAILABLE, "mode %s on backing %s: %s %s", mode_name(o->mode),
+                 backing_name(o->backing),
+                 need->feature == NO_KERNEL ? "no kernel can, minor needs" : "this kernel lacks", need->name);
         wanted |= need->feature;
     }
     if (o->sigbus && !(uffd->features & UFFD_FEATURE_SIGBUS))
@@ -113,8 +117,8 @@ static uint64_t needed_features(const struct uffd *uffd, const struct options *o
 static void need_ioctl(const struct options *o, uint64_t offered, unsigned number, enum call name)
 {
     if (!(offered & (1ull << number)))
-        stop(STOP_UNAVAILABLE, "mode %s on backing %s: this kernel offers no UFFDIO_%s there", mode_name(o->mode),
-             backing_name(o->backing), call_name(name));
+        stop(STOP_UNAVAILABLE, "mode %s on backing %s: this kernel offers no UFFDIO_%s there",
+             mode_name(o->mode), backing_name(o->backing), call_name(name));
 }
 
 void uffd_open(struct uffd *uffd, const struct options *o, const struct region *region)
@@ -133,8 +137,8 @@ void uffd_open(struct uffd *uffd, const struct options *o, const struct region *
     if (!o->mode)
         return;
     if (o->backing == BACKING_FILE)
-        stop(STOP_UNAVAILABLE, "mode %s on backing file: userfaultfd takes anonymous memory, shmem and hugetlb only "
-             "(a file can only be registered with UFFD_FEATURE_WP_ASYNC)", mode_name(o->mode));
+        stop(STOP_UNAVAILABLE, "mode %s on backing file: userfaultfd takes anonymous memory, shmem and "
+             "hugetlb (a file only with UFFD_FEATURE_WP_ASYNC)", mode_name(o->mode));
     /* What a kernel offers is only told by an API call, and one descriptor takes only one. */
     probe = open_plainly(uffd);
     uffd->features = negotiate(uffd, probe, 0);
@@ -186,9 +190,9 @@ static int repeat(struct uffd *uffd, enum call name, unsigned long request, void
     return error;
 }
 
-int uffd_wake(struct uffd *uffd, uint64_t address)
+int uffd_wake(struct uffd *uffd, uint64_t address, uint64_t pages)
 {
-    struct uffdio_range range = {.start = address, .len = uffd->region->page_size};
+    struct uffdio_range range = {.start = address, .len = pages * uffd->region->page_size};
 
     return call(uffd, uffd->fd, CALL_WAKE, UFFDIO_WAKE, &range);
 }

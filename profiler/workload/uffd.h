@@ -39,11 +39,12 @@ void uffd_open(struct uffd *uffd, const struct options *o, const struct region *
 /* Write-protect the whole region (--marker). */
 void uffd_protect(struct uffd *uffd);
 
-/* The ioctls of the handlers, for one page (UNREGISTER: the region). 0 or the errno; EAGAIN is repeated. */
+/* The ioctls of the handlers; fills are of one page, UNREGISTER is of the region. 0 or the errno; EAGAIN
+ * is repeated. */
 int uffd_fill(struct uffd *uffd, uint64_t address, const char *source);
 int uffd_unprotect(struct uffd *uffd, uint64_t address);
 int uffd_continue(struct uffd *uffd, uint64_t address);
-int uffd_wake(struct uffd *uffd, uint64_t address);
+int uffd_wake(struct uffd *uffd, uint64_t address, uint64_t pages);
 int uffd_unregister(struct uffd *uffd);
 
 const char *call_name(enum call call);

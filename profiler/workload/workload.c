@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The ground truth: take page faults in one region and count them here, in the program that takes them, so that
- * a profiler's counts can be compared with equality. The order of things:
+ * The ground truth: take page faults in one region and count them here, in the program that takes them, so
+ * that a profiler's counts can be compared with equality. The order of things:
  *
  *   noise child - map, fill the page cache - populate - register - write-protect - page out
  *   - (fork) - touching threads, warmed up - handlers - "ready" - touches - "done" - JSON
@@ -81,10 +81,10 @@ struct child {
     int from, to;
 };
 
-/* The forked child: its copy of the memory is not registered. A shared mapping for the results would be shmem and
- * spoil the count, so they go through a pipe. */
-static _Noreturn void child_main(const struct options *o, const struct region *region, struct uffd *uffd, int in,
-                                 int out, struct touch_count *count)
+/* The forked child: its copy of the memory is not registered. A shared mapping for the results would be shmem
+ * and spoil the count, so they go through a pipe. */
+static _Noreturn void child_main(const struct options *o, const struct region *region, struct uffd *uffd,
+                                 int in, int out, struct touch_count *count)
 {
     char byte = 0;
 
@@ -100,7 +100,7 @@ static _Noreturn void child_main(const struct options *o, const struct region *r
     _exit(0);
 }
 
-static void child_failed(const struct child *child)
+static _Noreturn void child_failed(const struct child *child)
 {
     int status = 0;
 

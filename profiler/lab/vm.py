@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Runs one command in a VM: boot, forward what it writes, return how it ended.
+
+Why plain QEMU with a small init of our own, and not virtme-ng (Debian 6.1, emulated, 2 cores, nearly idle):
+
+===================================================  ==================  ================
+seconds                                              to COMMAND's start  whole, ``true``
+===================================================  ==================  ================
+virtme-ng 1.42                                       8.9                 13.8
+this, Debian's vmlinuz                               6.1                 6.2
+this, the kernel inside it (``image.unpack_image``)  2.6                 2.7
+===================================================  ==================  ================
+
+virtme-ng needs busybox too, mounts 9p without a cache on kernels that have 9p as a module (importing bcc and
+compiling then takes 2 to 4 times as long), and garbles output that is redirected into a regular file.
+With both cores busy emulating other VMs a boot took 24 to 35 s, hence the long :data:`BOOT_SECONDS`.
+"""
+
+import contextlib
+import os
+import re
+import select
+import selectors
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from profiler.errors import Exit, UserError
+from profiler.lab.frames import FrameReader, Kind
+from profiler.lab.image import Kernel
+from profiler.lab.initramfs import build_initramfs
+from profiler.lab.qemu import Machine, start
+
+BOOT_SECONDS = 180.0
+"""A boot takes seconds; on a machine with twenty times the load it still ends by itself."""
+
+_PANIC_SECONDS = 10.0  # a guest that panicked reboots, which ends QEMU; some cannot
+_CONSOLE_BYTES = 16384
+_CONSOLE_LINES = 15
+_INIT_MARK = "uffd-profiler-vm: "  # MARK in init.c
+_PANIC = re.compile(r"Kernel panic - not syncing: (.*)")
+_ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|[()].|c)|[\x00-\x08\x0b-\x1f]")
+
+
+def run_in_vm(
+    kernel: Kernel,
+    command: Sequence[str],
+    *,
+    memory: str = "3G",
+    cpus: int = 2,
+    timeout: float | None = None,
+    stdout: int = 1,
+    stderr: int = 2,
+) -> int:
+    """Run ``command`` as the guest's root, in our current directory and with our environment.
+
+    The host's files are there read-only; /tmp, /run and /dev/shm can be written and are forgotten at the end.
+
+    :param memory: of the guest, with QEMU's suffixes.
+    :param timeout: seconds for the whole; None for no limit once the command runs.
+    :param stdout: descriptor that gets the command's standard output, byte for byte.
+    :param stderr: likewise.
+    :return: the command's exit code; 128 + n when signal n ended it; 127 when it is not found.
+    :raises UserError: the guest cannot boot, panicked, ended by itself, or took too long. QEMU is gone
+        then, as it is on every other way out.
+    """
+    directory = Path.cwd()
+    initramfs = build_initramfs(kernel, command, directory, os.environ)
+    guest = _Guest(start(kernel, initramfs, memory, cpus), stdout, stderr, timeout)
+    with contextlib.closing(guest):
+        return guest.wait()
+
+
+class _Guest:
+    """A running guest, and what it has said so far."""
+
+    def __init__(self, machine: Machine, stdout: int, stderr: int, timeout: float | None) -> None:
+        self._machine = machine
+        self._outputs = {Kind.STDOUT: stdout, Kind.STDERR: stderr}
+        self._timeout = timeout
+        self._frames = FrameReader()
+        self._started = False
+        self._exit_code: int | None = None
+        self._console = b""
+        self._complaints = b""
+        self._limits = [time.monotonic() + BOOT_SECONDS]
+        if timeout is not None:
+            self._limits.append(time.monotonic() + timeout)
+        self._panicked = False
+
+    def close(self) -> None:
+        """End QEMU."""
+        self._machine.kill()
+
+    def wait(self) -> int:
+        """Forward output until the command or the guest has ended; return the command's exit code."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._machine.answers, selectors.EVENT_READ, self._answer)
+            selector.register(self._machine.console, selectors.EVENT_READ, self._hear_console)
+            assert self._machine.process.stderr is not None  # noqa: S101
+            selector.register(self._machine.process.stderr, selectors.EVENT_READ, self._hear_qemu)
+            while selector.get_map():
+                ready = selector.select(self._seconds_left())
+                if not ready and self._seconds_left() == 0:
+                    raise self._too_long()
+                for key, _ in ready:
+                    data = _read(key.fd)
+                    if not data:
+                        selector.unregister(key.fileobj)
+                    key.data(data)
+                if self._exit_code is not None:
+                    return self._exit_code
+        raise self._ended_early()
+
+    def _seconds_left(self) -> float | None:
+        return max(0.0, min(self._limits) - time.monotonic()) if self._limits else None
+
+    def _answer(self, data: bytes) -> None:
+        for frame in self._frames.feed(data):
+            if frame.kind is Kind.STARTED:
+                self._started = True
+                self._limits = self._limits[1:]  # the boot's own limit
+            elif frame.kind is Kind.EXITED:
+                self._exit_code = frame.payload[0]
+            else:
+                self._write(self._outputs[frame.kind], frame.payload)
+
+    def _write(self, descriptor: int, data: bytes) -> None:
+        """Write all of ``data``, but never wait for a reader longer than the guest may live."""
+        while data:
+            if not select.select([], [descriptor], [], self._seconds_left())[1]:
+                raise self._too_long()
+            # What a pipe that can be written to takes without blocking.
+            written = os.write(descriptor, data[: select.PIPE_BUF])
+            data = data[written:]
+
+    def _hear_console(self, data: bytes) -> None:
+        self._console = (self._console + data)[-_CONSOLE_BYTES:]
+        if not self._panicked and _PANIC.search(self._console_text()):
+            self._panicked = True
+            self._limits = [time.monotonic() + _PANIC_SECONDS]
+
+    def _hear_qemu(self, data: bytes) -> None:
+        self._complaints = (self._complaints + data)[-_CONSOLE_BYTES:]
+
+    def _console_text(self) -> str:
+        return _ESCAPES.sub("", self._console.decode("utf-8", "replace"))
+
+    def _too_long(self) -> UserError:
+        if self._panicked:
+            return self._ended_early()
+        if self._started:
+            return self._error(
+                f"the command did not end within {self._timeout:g} s (--timeout), and the VM was ended"
+            )
+        seconds = BOOT_SECONDS if self._timeout is None else min(BOOT_SECONDS, self._timeout)
+        return self._error(
+            f"the VM did not get as far as running the command within {seconds:g} s, and was ended"
+        )
+
+    def _ended_early(self) -> UserError:
+        """Say why QEMU ended without the command's exit code."""
+        console = self._console_text()
+        if panic := _PANIC.search(console):
+            return self._error(f"the guest's kernel panicked: {panic[1].strip()}")
+        if _INIT_MARK in console:
+            reason = console.rsplit(_INIT_MARK, 1)[1].splitlines()[0].strip()
+            return UserError(f"the VM cannot run the command: {reason}", Exit.CANNOT_TELL)
+        complaints = self._complaints.decode("utf-8", "replace").strip().splitlines()
+        if complaints and not self._started:
+            return UserError(f"QEMU cannot start the VM: {complaints[-1]}", Exit.CANNOT_TELL)
+        return self._error("the VM ended before the command did")
+
+    def _error(self, sentence: str) -> UserError:
+        lines = [line.rstrip() for line in self._console_text().splitlines() if line.strip()]
+        said = "".join(f"\n  {line}" for line in lines[-_CONSOLE_LINES:]) or " nothing"
+        return UserError(f"{sentence}; the last lines of its console:{said}", Exit.CANNOT_TELL)
+
+
+def _read(descriptor: int) -> bytes:
+    """Read what is there; a connection that QEMU's death reset is at its end like any other."""
+    try:
+        return os.read(descriptor, 1 << 16)
+    except ConnectionResetError:
+        return b""
