@@ -27,5 +27,8 @@ class UserError(Exception):
     """
 
     def __init__(self, message: str, code: int = Exit.USAGE) -> None:
-        super().__init__(message)
+        super().__init__(message, code)
         self.code = code
+
+    def __str__(self) -> str:
+        return str(self.args[0])

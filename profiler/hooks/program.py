@@ -10,6 +10,7 @@ from .planner import Plan
 _FILES = (
     "probe.h",
     "kernel.h",
+    "buckets.h",
     "slots.h",
     "settings.h",
     "process.c",
@@ -20,6 +21,7 @@ _FILES = (
     "fault_around.c",
     "read_fault.c",
     "userfault.c",
+    "pte.h",
     "swap_entry.c",
     "page_fault.c",
 )

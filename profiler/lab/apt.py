@@ -106,7 +106,7 @@ class PrivateApt:
         command = [tool, "--config-file", str(self._configuration), "--quiet", *arguments]
         done = run_tool(command, directory=self._directory)
         if _NO_SPACE.search(done.stderr):
-            raise disk_full(self._directory)
+            raise disk_full()
         return done
 
 

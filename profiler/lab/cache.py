@@ -58,7 +58,7 @@ def replace_directory(target: Path) -> Iterator[Path]:
 
     :raises UserError: the disk is full.
     """
-    with disk_full_is_said(target.parent):
+    with _disk_full_is_said():
         unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=target.parent))
         try:
             yield unfinished
@@ -73,7 +73,7 @@ def replace_directory(target: Path) -> Iterator[Path]:
 @contextlib.contextmanager
 def replace_file(target: Path) -> Iterator[Path]:
     """Like :func:`replace_directory`, for one file."""
-    with disk_full_is_said(target.parent):
+    with _disk_full_is_said():
         unfinished = target.with_name(f"{_UNFINISHED}{target.name}")
         try:
             yield unfinished
@@ -83,20 +83,20 @@ def replace_file(target: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def disk_full_is_said(directory: Path) -> Iterator[None]:
-    """Turn "no space left" into a sentence that names the directory."""
+def _disk_full_is_said() -> Iterator[None]:
+    """Turn "no space left" into a sentence."""
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise disk_full(directory) from error
+            raise disk_full() from error
         raise
 
 
-def disk_full(directory: Path) -> UserError:
-    """Return the error for a disk with no room left for ``directory``."""
+def disk_full() -> UserError:
+    """Return the error for a disk with no room left for the cache."""
     return UserError(
-        f"the disk is full at {directory}: free 1 GB there, or set XDG_CACHE_HOME to a disk that has it"
+        f"the disk is full at {cache_directory()}: free 1 GB there, or set XDG_CACHE_HOME to a disk that has it"
     )
 
 

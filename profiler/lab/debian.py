@@ -96,7 +96,7 @@ def _unpack(package: Path, target: Path) -> None:
 def _must(command: list[str], target: Path) -> None:
     done = run_tool(command)
     if "No space left" in done.stderr:
-        raise disk_full(target.parent)
+        raise disk_full()
     if done.returncode:
         complaint = (done.stderr.strip().splitlines() or ["no message"])[0]
         raise UserError(f"cannot unpack the kernel package, {command[0]} failed: {complaint}")

@@ -19,6 +19,7 @@ _SETUP_SECTORS_AT = 0x1F1
 _PAYLOAD_AT = 0x248
 _HEADER_BYTES = 0x10000
 _LONGEST_VERSION = 256
+_SHORTEST = 0x400  # the setup code before the kernel is never shorter
 
 _XZ = b"\xfd7zXZ\0"
 _GZIP = b"\x1f\x8b"
@@ -54,7 +55,7 @@ def read_kernel(image: Path) -> Kernel:
             f"cannot read the kernel image {image}: {error.strerror}; "
             "give debian:6.1 or the path of a bzImage"
         ) from error
-    if header[_MAGIC_AT : _MAGIC_AT + len(_MAGIC)] != _MAGIC:
+    if header[_MAGIC_AT : _MAGIC_AT + len(_MAGIC)] != _MAGIC or len(header) < _SHORTEST:
         raise UserError(
             f"{image} is not an x86 kernel image; give a bzImage (arch/x86/boot/bzImage) or a vmlinuz"
         )

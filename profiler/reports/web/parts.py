@@ -43,24 +43,20 @@ def table(columns: tuple[Column, ...], rows: tuple[tuple[str, ...], ...], captio
         for column in columns
     )
     body = "".join(f"<tr>{_row(columns, row)}</tr>\n" for row in rows)
-    title = (
-        f"<caption>{prose(caption)}</caption>"
-        if caption
-        else f"<caption class=hidden>{escape(name)}</caption>"
-    )
+    title = f"<caption><span>{prose(caption)}</span></caption>" if caption else ""
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(name)}">'
-        f"<table>{title}\n<thead><tr>{titles}</tr></thead>\n"
+        f"<table>{title}<thead><tr>{titles}</tr></thead>\n"
         f"<tbody>\n{body}</tbody></table></div>\n"
     )
 
 
 def _row(columns: tuple[Column, ...], row: tuple[str, ...]) -> str:
-    first = f'<th scope="row">{cell(row[0])}</th>'
-    return first + "".join(
-        f"<td>{cell(text)}</td>" if column.left else f"<td class=n>{cell(text)}</td>"
-        for column, text in zip(columns[1:], row[1:], strict=True)
-    )
+    parts = [f'<th scope="row">{cell(row[0])}</th>']
+    for index, (column, text) in enumerate(zip(columns, row, strict=True)):
+        kind = " class=n" if not column.left else " class=w" if index == len(row) - 1 else ""
+        parts += [f"<td{kind}>{cell(text)}</td>"] if index else []
+    return "".join(parts)
 
 
 def section(found: Section, figure: str = "") -> str:

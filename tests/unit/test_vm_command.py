@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""``uffd-profiler vm``: its arguments, and QEMU that is missing or that fails, without a VM."""
+
+import argparse
+import os
+from pathlib import Path
+
+import pytest
+
+from profiler.commands import vm
+from profiler.errors import Exit, UserError
+from profiler.lab import initramfs, qemu
+from profiler.lab.image import Kernel
+from profiler.lab.vm import run_in_vm
+from tests.unit.test_lab_image import bzimage
+
+
+def parse(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    vm.add_arguments(parser)
+    return parser.parse_args(words)
+
+
+def test_the_command_keeps_its_own_options_and_dashes() -> None:
+    args = parse("--cpus", "3", "--", "profile", "--kernel", "x", "--", "sleep", "1")
+    assert args.guest_command == ["profile", "--kernel", "x", "--", "sleep", "1"]
+    assert (args.kernel, args.cpus, args.memory) == ("debian:6.1", 3, "3G")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--memory", "3"],
+        ["--memory", "0G"],
+        ["--memory", "3G,x=y"],
+        ["--cpus", "0"],
+        ["--cpus", "two"],
+        ["--timeout", "0"],
+        ["--timeout", "nan"],
+        ["--timeout", "soon"],
+    ],
+)
+def test_wrong_values_are_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(*words, "--", "true")
+    assert f"argument {words[0]}: {words[1]!r} is not" in capsys.readouterr().err
+
+
+def test_no_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse("--cpus", "2", "--")
+    assert "COMMAND" in capsys.readouterr().err
+
+
+def test_a_path_is_a_kernel_image(tmp_path: Path) -> None:
+    image = tmp_path / "bzImage"
+    image.write_bytes(bzimage())
+    assert vm.find_kernel(str(image)).image == image
+
+
+@pytest.fixture
+def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kernel:
+    init = tmp_path / "init"
+    init.touch()
+    monkeypatch.setattr(initramfs, "init_binary", lambda: init)
+    return Kernel(tmp_path / "bzImage", "6.1", None)
+
+
+def put_qemu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """Put a fake QEMU on PATH: `answers` and `console` are the descriptors it was given."""
+    fake = tmp_path / qemu.EXECUTABLE
+    find = 'for w; do case "$w" in socket,id=*) n=${w#socket,id=}; eval "${n%%,*}=${w##*=}";; esac; done\n'
+    fake.write_text("#!/bin/bash\n" + find + script)
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+
+
+def test_qemu_missing_is_one_sentence(
+    kernel: Kernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError, match="apt-get install qemu-system-x86"):
+        run_in_vm(kernel, ["true"])
+
+
+ENDS = {
+    "qemu": ("echo 'qemu: no memory' >&2; exit 1", "QEMU cannot start the VM: qemu: no memory"),
+    "init": (
+        "echo 'uffd-profiler-vm: no 9p here' >&$console",
+        "the VM cannot run the command: no 9p here",
+    ),
+    "panic": (
+        "printf '[ 1.0] Kernel panic - not syncing: VFS: no root\\r\\n---[ end' >&$console",
+        "kernel panicked: VFS: no root; the last lines of its console:\n  .*Kernel panic.*\n  ---",
+    ),
+    "silent": ("exit 0", "the VM ended before the command did; the last lines of its console: nothing"),
+}
+
+
+@pytest.mark.parametrize(("script", "sentence"), ENDS.values(), ids=ENDS)
+def test_a_guest_without_an_answer_is_explained(
+    kernel: Kernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, sentence: str
+) -> None:
+    put_qemu(tmp_path, monkeypatch, script)
+    with pytest.raises(UserError, match=sentence) as error:
+        run_in_vm(kernel, ["true"])
+    assert error.value.code == Exit.CANNOT_TELL
+
+
+@pytest.mark.parametrize(
+    ("script", "sentence"),
+    [
+        ("exec sleep 60", "did not get as far as running the command within 0.3 s"),
+        (r"printf 'S\3\0\0\0'6.1 >&$answers; exec sleep 60", r"did not end within 0.3 s \(--timeout\)"),
+    ],
+)
+def test_time_is_limited_and_qemu_is_gone(
+    kernel: Kernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, sentence: str
+) -> None:
+    put_qemu(tmp_path, monkeypatch, f"echo $$ > {tmp_path}/pid; " + script)
+    with pytest.raises(UserError, match=sentence):
+        run_in_vm(kernel, ["true"], timeout=0.3)
+    assert not Path("/proc", (tmp_path / "pid").read_text().strip()).exists()
+
+
+def test_a_reader_that_does_not_read_cannot_stop_the_clock(
+    kernel: Kernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_qemu(tmp_path, monkeypatch, r"while printf 'O\200\0\0\0%128s' x >&$answers; do :; done")
+    reader, writer = os.pipe()
+    try:
+        with pytest.raises(UserError, match="within 0.5 s"):
+            run_in_vm(kernel, ["true"], timeout=0.5, stdout=writer)
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+def test_streams_and_exit_code_come_back(
+    kernel: Kernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    frames = r"S\3\0\0\0" + "6.1" + r"O\3\0\0\0a\r\nE\1\0\0\0\377X\1\0\0\0\7"
+    put_qemu(tmp_path, monkeypatch, f"printf '{frames}' >&$answers; exec sleep 60")
+    assert run_in_vm(kernel, ["true"]) == 7
+    assert capfdbinary.readouterr() == (b"a\r\n", b"\xff")
