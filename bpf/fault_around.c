@@ -9,8 +9,10 @@ INLINE void map_pages_entered(u64 vmf)
     struct thread *thread = thread_current();
     if (!thread || !thread->begin)
         return;
-    region_note(thread, FIELD64(vmf, vm_fault__vma));
-    thread->facts |= FACT_READ | FACT_RAN | FACT_IN_RUN;
+    u64 vma = FIELD64(vmf, vm_fault__vma);
+    bool same = region_note(thread, vma);
+    thread->facts |= FACT_READ | FACT_IN_RUN | (same ? FACT_RAN : 0);
+    thread->run_mode = same ? thread->mode : region_mode(region_flags(vma));
     thread->run_pages = 0;
 }
 PROBE1(map_pages, filemap_map_pages, map_pages_entered)
@@ -21,7 +23,8 @@ INLINE void map_pages_returned(u64 result)
     if (!thread || !(thread->facts & FACT_IN_RUN))
         return;
     thread->facts &= ~FACT_IN_RUN;
-    slot_pages(SLOT_FAULT_AROUND_RUN + thread->mode * READ_BACKINGS + thread->backing, thread->run_pages);
+    if (thread->backing < READ_BACKINGS)
+        slot_pages(SLOT_FAULT_AROUND_RUN + thread->run_mode * READ_BACKINGS + thread->backing, thread->run_pages);
 }
 RETURN(map_pages, filemap_map_pages, map_pages_returned)
 
@@ -66,7 +69,7 @@ RETURN(huge_page_mapped, do_set_pmd, do_set_pmd_returned)
 INLINE void do_fault_around_entered(u64 vmf)
 {
     struct thread *thread = thread_current();
-    if (thread && thread->begin)
+    if (thread && thread->begin && region_note(thread, FIELD64(vmf, vm_fault__vma)))
         thread->facts |= FACT_ENTERED;
 }
 PROBE1(fault_around_entered, do_fault_around, do_fault_around_entered)

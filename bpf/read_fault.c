@@ -50,7 +50,9 @@ INLINE void read_fault_classify(struct thread *thread)
         thread->facts &= ~FACT_READ;
         return;
     }
-    region_note(thread, vma);
+    u8 mode = region_mode(region_flags(vma));
+    if (!region_note(thread, vma) && !(facts & FACT_RAN_FIRST)) /* it ran after the region had changed */
+        thread->facts &= ~FACT_RAN;
     if (thread->backing >= READ_BACKINGS) {
         thread->facts &= ~FACT_READ;
         return;
@@ -58,8 +60,8 @@ INLINE void read_fault_classify(struct thread *thread)
     thread->facts |= FACT_READ;
     if (!(facts & FACT_RAN) && !region_can_fault_around(vma))
         thread->facts |= FACT_NO_METHOD;
-    for (u32 run = 0; run < 4 && run < thread->runs; run++)
-        slot_count(SLOT_FAULT_AROUND_RUN + thread->mode * READ_BACKINGS + thread->backing, 1);
+    if (thread->runs)
+        slot_count(SLOT_FAULT_AROUND_RUN + mode * READ_BACKINGS + thread->backing, thread->runs);
 }
 
 INLINE u32 read_fault_outcome_by_tracepoint(struct thread *thread)

@@ -47,12 +47,17 @@ INLINE bool region_can_fault_around(u64 vma)
     return ops && FIELD64(ops, vm_operations_struct__map_pages);
 }
 
-INLINE void region_note(struct thread *thread, u64 vma)
+/* The mode of a fault is that of its first pass: userspace may unregister the region while the fault waits.
+ * Returns whether the region still has it.
+ */
+INLINE bool region_note(struct thread *thread, u64 vma)
 {
-    if (thread->facts & FACT_REGION)
-        return;
     u64 flags = region_flags(vma);
-    thread->mode = region_mode(flags);
-    thread->backing = region_backing(vma, flags);
-    thread->facts |= FACT_REGION;
+    u8 mode = region_mode(flags);
+    if (!(thread->facts & FACT_REGION)) {
+        thread->mode = mode;
+        thread->backing = region_backing(vma, flags);
+        thread->facts |= FACT_REGION;
+    }
+    return mode == thread->mode;
 }

@@ -16,6 +16,7 @@ enum {
     FACT_USERFAULT = 1 << 10,/* entered handle_userfault */
     FACT_SWAP = 1 << 11,     /* reached do_swap_page */
     FACT_AGAIN = 1 << 12,    /* a later pass of a GUP fault that is counted already */
+    FACT_RAN_FIRST = 1 << 13,/* by tracepoint: ->map_pages was called before the first wait */
 };
 
 struct thread {
@@ -26,7 +27,8 @@ struct thread {
     u32 run_pages;       /* ptes set by the ->map_pages that is running */
     u32 runs;            /* by tracepoint: ->map_pages calls of this fault */
     u8 origin;
-    u8 mode;
+    u8 mode;             /* of the region, at the first pass */
+    u8 run_mode;         /* and when ->map_pages was called last */
     u8 backing;
     u8 swap_kind;
     u64 gup_page;        /* page of the last GUP pass that returned RETRY */

@@ -181,8 +181,10 @@ INLINE void userfault_asleep(struct thread *thread, u64 task)
         missed(MISSED_VMA_UNKNOWN);
         return;
     }
-    u8 backing = region_backing(vma, FIELD64(vma, vm_area_struct__vm_flags));
-    userfault_begin(thread, page, reason, backing);
+    if (!(thread->facts & FACT_REGION) && (thread->facts & FACT_RAN))
+        thread->facts |= FACT_RAN_FIRST;
+    region_note(thread, vma);
+    userfault_begin(thread, page, reason, thread->backing);
     thread->userfault_asleep = 1;
 }
 #endif

@@ -26,9 +26,7 @@ class Reader:
         self._cpus = cpus
         self._slots = mmap.mmap(slots_fd, cpus * SLOTS * _SLOT_BYTES, mmap.MAP_SHARED, mmap.PROT_READ)
         self._waiting = mmap.mmap(waiting_fd, rows * _WAITING.size, mmap.MAP_SHARED, mmap.PROT_READ)
-        self._labels = [
-            (family.name, labels) for family in FAMILIES.values() for labels in family.keys()
-        ]
+        self._labels = [(family.name, labels) for family in FAMILIES.values() for labels in family.keys()]
 
     def read(self, recursion_misses: dict[str, int | None] | None = None) -> Snapshot:
         """The figures of this moment."""
@@ -50,6 +48,7 @@ class Reader:
             MappingProxyType(frozen),
             self._read_waiting(),
             MappingProxyType(recursion_misses or {}),
+            _count(found["userfault_wait_begun"]) - _count(found["userfault_wait"]),
         )
 
     def _read_waiting(self) -> tuple[Waiter, ...]:
@@ -63,6 +62,10 @@ class Reader:
         """Unmap."""
         self._slots.close()
         self._waiting.close()
+
+
+def _count(slots: dict[Labels, Slot]) -> int:
+    return sum(slot.count for slot in slots.values())
 
 
 def decode(data: bytes, offset: int = 0) -> Slot:

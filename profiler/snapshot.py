@@ -88,7 +88,8 @@ class Snapshot:
     """All figures of one moment, or of the time between two.
 
     ``slots``: family name → label values in the order of the family's axes → :class:`Slot`; label sets
-    that never occurred are absent and mean zero. ``recursion_misses``: program → runs the kernel left
+    that never occurred are absent and mean zero. ``waiting_now``: threads inside handle_userfault at the
+    end, exact also where the table ``waiting`` is full. ``recursion_misses``: program → runs the kernel left
     out, ``None`` where it does not say.
     """
 
@@ -97,6 +98,7 @@ class Snapshot:
     slots: Mapping[str, Mapping[Labels, Slot]]
     waiting: tuple[Waiter, ...] = ()
     recursion_misses: Mapping[str, int | None] = field(default_factory=lambda: MappingProxyType({}))
+    waiting_now: int = 0
 
     def __sub__(self, earlier: "Snapshot") -> "Snapshot":
         slots = {
@@ -115,6 +117,7 @@ class Snapshot:
             MappingProxyType(slots),
             self.waiting,
             MappingProxyType(misses),
+            self.waiting_now,
         )
 
     def total(self, family: str, **labels: str | Iterable[str]) -> Slot:
@@ -129,11 +132,6 @@ class Snapshot:
             if all(value in wanted.get(axis, (value,)) for axis, value in zip(axes, values, strict=True)):
                 result = result + slot
         return result
-
-    @property
-    def waiting_now(self) -> int:
-        """How many threads are inside handle_userfault: begun less ended, so exact beyond the table."""
-        return self.total("userfault_wait_begun").count - self.total("userfault_wait").count
 
 
 def boundaries(family: str) -> tuple[int, ...]:

@@ -76,14 +76,14 @@ def _answer(mode: str, ran: int, not_run: int, doubt: str | None, control: int) 
         return "not exercised", doubt
     if ran:
         # A region may be registered, or become so, while a fault is under way; one run is proof enough.
-        return "ran", f"->map_pages was called in {ran} of {ran + not_run} read faults"
+        return "ran", f"->map_pages called in {ran} of {ran + not_run} read faults"
     if not not_run:
         return "not exercised", "no read fault in this mode"
     if mode != "none" and not control:
         return "not exercised", "no positive control: fault-around was not seen to run anywhere"
     if not_run < ENOUGH:
         return "not exercised", f"only {not_run} read faults, {ENOUGH} are needed"
-    return "skipped", f"none of {not_run} read faults called ->map_pages; the control did {control} times"
+    return "skipped", f"->map_pages called in none of {not_run} read faults; control: {control}"
 
 
 POLICIES: Mapping[str, Mapping[str, Answer]] = {
@@ -131,9 +131,33 @@ def compare(verdicts: tuple[Verdict, ...], wanted: Mapping[str, Answer], modes: 
     return "follows"
 
 
-def followed(verdicts: tuple[Verdict, ...], modes: set[str]) -> str | None:
-    """Name of the known policy that the verdicts follow; ``None`` when they follow none or cannot tell."""
-    for name, wanted in POLICIES.items():
-        if compare(verdicts, wanted, modes) == "follows":
-            return name
-    return None
+@dataclass(frozen=True)
+class Followed:
+    """``modes``: registered modes that were exercised. ``fits``: known policies that agree with all."""
+
+    modes: tuple[str, ...]
+    fits: tuple[str, ...]
+
+    @property
+    def name(self) -> str | None:
+        """The one policy that fits; ``None`` when none does, or several."""
+        return self.fits[0] if len(self.fits) == 1 else None
+
+    def sentence(self) -> str:
+        """In words."""
+        if not self.modes:
+            return "cannot tell which policy this kernel follows: no registered region was exercised"
+        over = ", ".join(self.modes)
+        if self.name:
+            return f"this kernel follows {self.name!r} (over the modes {over})"
+        if not self.fits:
+            return f"this kernel follows no known policy (over the modes {over})"
+        names = " and ".join(repr(name) for name in self.fits)
+        return f"cannot tell which policy this kernel follows: {names} agree over the modes {over}"
+
+
+def followed(verdicts: tuple[Verdict, ...]) -> Followed:
+    """The known policies that fit the modes that were exercised."""
+    modes = tuple(v.mode for v in verdicts if v.mode != "none" and v.answer != "not exercised")
+    fits = (name for name, wanted in POLICIES.items() if compare(verdicts, wanted, set(modes)) == "follows")
+    return Followed(modes, tuple(fits))

@@ -28,7 +28,7 @@ from ..output import Output
 from ..reports import checked
 from ..slots import MODES
 from ..snapshot import Snapshot
-from ..verdict import Verdict, compare, followed, judge, policy
+from ..verdict import Verdict, compare, judge, policy
 from ..workload.result import Result
 from ..workload.run import Backing, Options, UnavailableError
 from ..workload.runner import Runner
@@ -84,9 +84,8 @@ def run(args: argparse.Namespace) -> int:
     supported = {case.mode for case in cases if case.result and case.mode != "none"}
     wanted = policy(args.policy) if args.policy else None
     compliance = compare(verdicts, wanted, supported) if wanted else None
-    known = followed(verdicts, supported)
     code = _exit_code(compliance, verdicts, supported)
-    answer = checked.Check(session.kernel, session.plan, args.policy, compliance, known, verdicts,
+    answer = checked.Check(session.kernel, session.plan, args.policy, compliance, verdicts,
                            frozenset(supported), tuple(cases), total, code)  # fmt: skip
     if output:
         output.write(checked.to_json(answer))
@@ -114,7 +113,9 @@ def _cases(session: Session, runner: Runner) -> Iterator["checked.Case"]:
             except UnavailableError as error:
                 result, why = None, str(error)
             after = session.snapshot()
-            yield checked.Case(backing, mode, result, why, _disagreement(backing, mode, result, after - before))
+            yield checked.Case(
+                backing, mode, result, why, _disagreement(backing, mode, result, after - before)
+            )
             before = after
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr, flush=True)
@@ -125,7 +126,11 @@ def _disagreement(backing: str, mode: str, result: Result | None, seen: Snapshot
     if result is None:
         return ""
     pairs = [
-        ("read faults", seen.total("read_fault", uffd_mode=mode, backing="shmem").count, result.expected_faults)
+        (
+            "read faults",
+            seen.total("read_fault", uffd_mode=mode, backing="shmem").count,
+            result.expected_faults,
+        )
     ]
     for reason in ("missing", "wp", "minor"):
         own = getattr(result.expected_userfaults, reason)

@@ -121,7 +121,9 @@ def _kernel() -> Iterator[Finding]:
         tracepoints = ("page_fault_user", "mm_filemap_map_pages", "rss_stat", "sched_switch")
         lacking = [name for name in tracepoints if not btf.has_tracepoint(name)]
         yield Finding(
-            "raw tracepoints", "note" if lacking else "ok", "without " + ", ".join(lacking) if lacking else "all"
+            "raw tracepoints",
+            "note" if lacking else "ok",
+            "without " + ", ".join(lacking) if lacking else "all",
         )
     why = abilities.try_kprobe()
     yield Finding("kprobes", "note" if why else "ok", why or "through the kprobe PMU")
@@ -165,7 +167,9 @@ def _settings() -> list[Finding]:
     size = settings.fault_around_bytes()
     if size is None:
         findings.append(
-            Finding("fault_around_bytes", "note", "unknown: debugfs cannot be read; the positive control decides")
+            Finding(
+                "fault_around_bytes", "note", "unknown: debugfs cannot be read; the positive control decides"
+            )
         )
     elif size < 8192:
         findings.append(

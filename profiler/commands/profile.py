@@ -63,7 +63,9 @@ def run(args: argparse.Namespace) -> int:
     if argv and args.pid:
         raise UserError("Give either -p PID or a COMMAND to profile, not both.")
     if args.json == "-" and args.html == "-":
-        raise UserError("Only one of --json and --html can go to standard output; give the other a file name.")
+        raise UserError(
+            "Only one of --json and --html can go to standard output; give the other a file name."
+        )
     pidfds = watch(args.pid)
     outputs = _open_outputs(args)
     command: HeldCommand | None = None
@@ -136,10 +138,11 @@ def _measure(session: Session, pidfds: list[int], stop: _Stop, args: argparse.Na
     step = args.interval or (1.0 if progress else None)
     intervals: list[Snapshot] = []
     previous = session.snapshot()
+    since = previous.monotonic_ns - previous.duration_ns
     alive = list(pidfds)
     due = begin + step if step else None
     if args.interval:
-        print(text.interval_header(), file=sys.stderr)
+        print(text.interval_header(session.plan), file=sys.stderr)
     while not stop.requested:
         now = time.monotonic()
         if end is not None and now >= end:
@@ -148,7 +151,7 @@ def _measure(session: Session, pidfds: list[int], stop: _Stop, args: argparse.Na
             snapshot = session.snapshot()
             if args.interval:
                 intervals.append(snapshot - previous)
-                print(text.render_interval(intervals[-1]), file=sys.stderr)
+                print(text.render_interval(intervals[-1], session.plan, since), file=sys.stderr)
             else:
                 _progress(snapshot)
             previous = snapshot

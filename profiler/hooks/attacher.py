@@ -214,10 +214,12 @@ class _Attached:
         options = program.flags(chosen, facts, self.cpus, filtered)
         with _captured_stderr() as said:
             try:
-                self._module = Module(text=program.source(), cflags=options)
+                self._module = Module(text=program.source().encode(), cflags=options)
             except Exception as error:
                 raise UserError(
-                    f"BCC cannot compile the programs of {program.folder()}: {error}. It said: {said()[-2000:]}",
+                    f"BCC cannot compile the programs of {program.folder()}: "
+                    f"{_first_error(said()) or type(error).__name__}; reinstall Debian's python3-bpfcc, "
+                    "or report this line.",
                     Exit.CANNOT_ATTACH,
                 ) from error
         self.program_names: list[str] = []
@@ -322,6 +324,10 @@ def _captured_stderr() -> Iterator[Callable[[], str]]:
         os.dup2(saved, 2)
         os.close(saved)
         os.close(capture)
+
+
+def _first_error(text: str) -> str:
+    return next((line.strip() for line in text.splitlines() if "error:" in line), "")[:300]
 
 
 def _last_line(text: str) -> str:

@@ -143,9 +143,7 @@ HOOKS: tuple[Hook, ...] = (
         "handle_userfault: userfaults and their waits",
         (
             # See bpf/userfault.c for why there is no return probe on the kprobe way.
-            *_function(
-                "handle_userfault", exit_=True, kprobe_exit=False, kprobe_also=_raw("sched_switch")
-            ),
+            *_function("handle_userfault", exit_=True, kprobe_exit=False, kprobe_also=_raw("sched_switch")),
             Way(
                 "tracepoint",
                 _raw("sched_switch"),

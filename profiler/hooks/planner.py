@@ -78,9 +78,7 @@ def plan(refuse: Refuse, best: WayName = "fentry") -> Plan:
     return Plan(tuple(chosen.values()))
 
 
-def _choose(
-    hook: Hook, allowed: tuple[WayName, ...], beside: WayName | None, refuse: Refuse
-) -> PlannedHook:
+def _choose(hook: Hook, allowed: tuple[WayName, ...], beside: WayName | None, refuse: Refuse) -> PlannedHook:
     refused: list[tuple[str, str]] = []
     for way in hook.ways:
         why: str | None = None
@@ -93,8 +91,6 @@ def _choose(
         else:
             why = refuse(hook, way)
         if why is None:
-            return PlannedHook(
-                hook.name, hook.what, way.name, way.symbol, way.attachments, tuple(refused)
-            )
+            return PlannedHook(hook.name, hook.what, way.name, way.symbol, way.attachments, tuple(refused))
         refused.append((way.name, why))
     return PlannedHook(hook.name, hook.what, "none", None, (), tuple(refused))

@@ -146,5 +146,3 @@ def _require_root() -> None:
         raise UserError(
             "Attaching to the kernel needs root; run the same command with sudo.", Exit.CANNOT_ATTACH
         )
-
-

@@ -48,8 +48,26 @@ def try_fentry(btf: Btf, function: str = "handle_mm_fault") -> str | None:
     attr = ct.create_string_buffer(
         struct.pack(
             "<IIQQIIQII16sIIIIQIIQII",
-            _BPF_PROG_TYPE_TRACING, 2, ct.addressof(instructions), ct.addressof(licence),
-            0, 0, 0, 0, 0, b"try_fentry", 0, _BPF_TRACE_FENTRY, 0, 0, 0, 0, 0, 0, 0, function_id,
+            _BPF_PROG_TYPE_TRACING,
+            2,
+            ct.addressof(instructions),
+            ct.addressof(licence),
+            0,
+            0,
+            0,
+            0,
+            0,
+            b"try_fentry",
+            0,
+            _BPF_TRACE_FENTRY,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            function_id,
         )  # fmt: skip
     )
     libc = ct.CDLL(None, use_errno=True)

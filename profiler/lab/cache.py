@@ -96,7 +96,8 @@ def _disk_full_is_said() -> Iterator[None]:
 def disk_full() -> UserError:
     """Return the error for a disk with no room left for the cache."""
     return UserError(
-        f"the disk is full at {cache_directory()}: free 1 GB there, or set XDG_CACHE_HOME to a disk that has it"
+        f"the disk is full at {cache_directory()}; "
+        "free 1 GB there, or set XDG_CACHE_HOME to a disk that has it"
     )
 
 

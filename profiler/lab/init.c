@@ -32,7 +32,7 @@
 
 #define MARK "uffd-profiler-vm: "
 #define PORT "/dev/vport0p1" /* the first port of the only virtio-serial device: see qemu.py */
-#define PORT_WAIT_MS 10000
+#define PORT_WAIT_MS 5000
 #define PAYLOAD_MAX 32000 /* with its header below the 32 KiB that virtio_console takes in one write */
 #define HEADER 5
 

@@ -6,14 +6,15 @@ Why plain QEMU with a small init of our own, and not virtme-ng (Debian 6.1, emul
 ===================================================  ==================  ================
 seconds                                              to COMMAND's start  whole, ``true``
 ===================================================  ==================  ================
-virtme-ng 1.42                                       8.9                 13.8
+virtme-ng 1.42                                       not taken           13.8
 this, Debian's vmlinuz                               6.1                 6.2
 this, the kernel inside it (``image.unpack_image``)  2.6                 2.7
 ===================================================  ==================  ================
 
 virtme-ng needs busybox too, mounts 9p without a cache on kernels that have 9p as a module (importing bcc and
 compiling then takes 2 to 4 times as long), and garbles output that is redirected into a regular file.
-With both cores busy emulating other VMs a boot took 24 to 35 s, hence the long :data:`BOOT_SECONDS`.
+Started as ``uffd-profiler vm -- true`` beside one busy process, the whole takes 4 s.
+With both cores busy emulating other VMs it took 24 to 35 s, hence the long :data:`BOOT_SECONDS`.
 """
 
 import contextlib

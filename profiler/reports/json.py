@@ -13,13 +13,13 @@ from ..hooks.planner import Plan
 from ..profile import KernelFacts, Profile
 from ..slots import FAMILIES, MISSED
 from ..snapshot import Slot, Snapshot, boundaries
-from ..verdict import Compliance, Verdict
+from ..verdict import Compliance, Verdict, followed
 from . import availability
 from .occurred import occurred
 from .sections.health import hook_of
 from .sections.intervals import began
 from .sections.userfault import waiting_now
-from .sections.verdict import followed, verdicts_of
+from .sections.verdict import verdicts_of
 
 SCHEMA = "uffd-profiler/profile/1"
 CHECK_SCHEMA = "uffd-profiler/check/1"
@@ -78,12 +78,14 @@ def check_document(
     modes: set[str],
     policy: str | None,
     compliance: Compliance | None,
+    cases: list[Document],
     exit_code: int,
 ) -> Document:
     """The result of ``check`` as plain data.
 
     :param modes: the modes that this kernel supports.
     :param policy: name of the policy asked for; ``None`` when none was, and then no compliance either.
+    :param cases: each run of the workload, with its own count.
     """
     return {
         "schema": CHECK_SCHEMA,
@@ -94,6 +96,7 @@ def check_document(
         "compliance": compliance,
         "followed": followed(verdicts).name,
         "modes": [_verdict(v, plan) | {"supported": v.mode in modes or v.mode == "none"} for v in verdicts],
+        "cases": cases,
         "unavailable": availability.unavailable(plan),
         "exit_code": exit_code,
     }

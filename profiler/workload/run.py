@@ -115,16 +115,23 @@ class Gated:
     pid: int
     """Process that will touch."""
     _released: bool = field(default=False, init=False)
+    _done: bool = field(default=False, init=False)
+
+    def release(self) -> None:
+        """Let it touch; returns at once."""
+        if not self._released:
+            self._released = True
+            self._send()
 
     def touch(self) -> None:
         """Let it touch; returns when it has."""
-        self._released = True
-        self._send()
+        self.release()
         self._expect("done")
+        self._done = True
 
     def result(self) -> Result:
         """Let it end; :meth:`touch` comes first, if nobody called it."""
-        if not self._released:
+        if not self._done:
             self.touch()
         out, errors = self.process.communicate("end\n", timeout=SPARE_S)
         _check(self.process.returncode, errors)

@@ -178,15 +178,16 @@ def by_fentry() -> Profile:
 
 
 def intervals_of(total: Snapshot, parts: int = 10) -> tuple[Snapshot, ...]:
-    """The total, taken apart into equal intervals; what is left over falls in the last."""
+    """The total, taken apart into equal intervals that add up to it."""
 
     def part(value: int, index: int) -> int:
         return value * (index + 1) // parts - value * index // parts
 
     def share(whole: Slot, index: int) -> Slot:
         buckets = tuple(part(events, index) for events in whole.buckets)
-        count, own, wait = (part(v, index) for v in (whole.count, whole.sum, whole.wait))
-        return Slot(max(count, sum(buckets)), own, wait, whole.max, buckets)
+        above = part(whole.count - sum(whole.buckets), index)
+        own, wait = part(whole.sum, index), part(whole.wait, index)
+        return Slot(above + sum(buckets), own, wait, whole.max, buckets)
 
     length = total.duration_ns // parts
     begin = total.monotonic_ns - total.duration_ns

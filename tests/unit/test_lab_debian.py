@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from test_lab_image import RELEASE, bzimage
 
 from profiler.errors import UserError
 from profiler.lab import apt, debian
 from profiler.lab.cache import cache_directory
-from tests.unit.test_lab_image import RELEASE, bzimage
 
 PACKAGES = """\
 linux-image-6.1.0-9-amd64
@@ -161,7 +161,9 @@ def test_a_missing_tool_is_one_sentence(tools: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_name_we_do_not_have_lists_those_we_have() -> None:
-    with pytest.raises(UserError, match="unknown kernel debian:9; give debian:6.1, or the path of a bzImage"):
+    with pytest.raises(
+        UserError, match=r"unknown kernel debian:9; give debian:6\.1, or the path of a bzImage"
+    ):
         debian.debian_kernel("9")
 
 

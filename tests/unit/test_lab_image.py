@@ -66,14 +66,13 @@ def test_another_file_is_refused_in_one_sentence(tmp_path: Path, content: bytes)
 
 @pytest.mark.parametrize("name", ["missing", "."])
 def test_unreadable_image_is_one_sentence(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UserError, match="cannot read the kernel image .*; give debian:6.1 or the path"):
+    with pytest.raises(UserError, match=r"cannot read the kernel image .*; give debian:6\.1 or the path"):
         read_kernel(tmp_path / name)
 
 
-@pytest.mark.parametrize("pack", [lzma.compress, gzip.compress])
-def test_kernel_is_unpacked(tmp_path: Path, pack: "type[lzma.compress]") -> None:  # type: ignore[valid-type]
-    packed: bytes = pack(ELF)
-    image = write_image(tmp_path, bzimage(packed + b"\0\0\0\0"))  # after it the build appends the size
+@pytest.mark.parametrize("packed", [lzma.compress(ELF), gzip.compress(ELF)], ids=["xz", "gzip"])
+def test_kernel_is_unpacked(tmp_path: Path, packed: bytes) -> None:
+    image = write_image(tmp_path, bzimage(packed + b"\0\0\0\0"))  # the build appends the size
     assert unpack_image(image, tmp_path / "vmlinux")
     assert (tmp_path / "vmlinux").read_bytes() == ELF
 

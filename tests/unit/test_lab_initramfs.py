@@ -13,12 +13,12 @@ from profiler.lab import initramfs
 from profiler.lab.image import Kernel
 
 DEPENDENCIES = """\
-kernel/net/9p/9pnet_virtio.ko.xz: kernel/net/9p/9pnet.ko.xz kernel/virtio/virtio.ko.xz kernel/virtio/virtio_ring.ko.xz
-kernel/net/9p/9pnet.ko.xz:
-kernel/virtio/virtio.ko.xz: kernel/virtio/virtio_ring.ko.xz
-kernel/virtio/virtio_ring.ko.xz:
-kernel/fs/9p/9p.ko.xz: kernel/net/9p/9pnet.ko.xz
-kernel/drivers/virtio-rng.ko.xz:
+kernel/net/9pnet_virtio.ko.xz: kernel/net/9pnet.ko.xz kernel/drv/virtio.ko.xz kernel/drv/virtio_ring.ko.xz
+kernel/net/9pnet.ko.xz:
+kernel/drv/virtio.ko.xz: kernel/drv/virtio_ring.ko.xz
+kernel/drv/virtio_ring.ko.xz:
+kernel/fs/9p/9p.ko.xz: kernel/net/9pnet.ko.xz
+kernel/drv/virtio-rng.ko.xz:
 """
 
 
@@ -90,7 +90,7 @@ def test_unreadable_module_is_one_sentence(
     modules: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(initramfs, "init_binary", lambda: modules / "modules.dep")
-    (modules / "kernel/net/9p/9pnet.ko.xz").write_bytes(b"not xz")
+    (modules / "kernel/net/9pnet.ko.xz").write_bytes(b"not xz")
     with pytest.raises(UserError, match=r"cannot read the kernel module .*9pnet\.ko\.xz"):
         initramfs.build_initramfs(Kernel(tmp_path, "6.1", modules), ["true"], tmp_path, {})
 

@@ -17,7 +17,7 @@ from profiler.profile import Command, KernelFacts, Profile
 from profiler.reports import html, text, units
 from profiler.reports import json as reports_json
 from profiler.slots import BACKINGS, BUCKETS, FAMILIES, MISSED, REASONS
-from profiler.snapshot import Slot, Waiter
+from profiler.snapshot import Labels, Slot, Waiter
 
 VALIDATOR = validator("profile")
 PLANS = [
@@ -31,7 +31,7 @@ PLANS = [
 
 def words_of(page: str) -> str:
     """The words of a page, durations written as in the text."""
-    plain = unescape(re.sub(r"<[^>]+>", " ", page))
+    plain = unescape(re.sub(r"<[^>]+>", " ", re.sub(r'</?code( class="whole")?>', "", page)))
     return plain.replace("\u2264\u202f", "<=").replace("\u202f\u00b5s", "us").replace("\u202f", "")
 
 
@@ -49,9 +49,7 @@ def test_every_figure_is_the_same_in_all_three(name: str) -> None:
                 figures += [units.duration(entry["wait_ns"])] if entry.get("wait_ns") else []
             if entry.get("sum_pages") is not None:
                 figures += [str(entry["sum_pages"]), str(entry["max_pages"])]
-            row = r"\s+".join(
-                [r"(?<!\S)" + re.escape(figures[0]), *[rf"(?:\S+\s+)*?{re.escape(f)}" for f in figures[1:]]]
-            )
+            row = "[^\n]*?".join(rf"(?<!\S){re.escape(figure)}(?!\S)" for figure in figures)
             for output in (report, page):
                 assert re.search(row, output), (family, entry["count"], figures)
     for entry in document["families"]["userfault"]:
@@ -66,7 +64,7 @@ def test_every_figure_is_the_same_in_all_three(name: str) -> None:
     for verdict in document["verdicts"]:
         if verdict["ran"] or verdict["not_run"]:
             assert " ".join(verdict["reason"].split()) in " ".join(report.split())
-            assert verdict["reason"] in " ".join(page.split()).replace("called ->", "called ->")
+            assert verdict["reason"] in page
     for phrase in set(document["unavailable"].values()):
         assert " ".join(phrase.split()) in " ".join(report.split())
         assert phrase in page
@@ -100,7 +98,7 @@ def profiles(draw: st.DrawFn) -> Profile:
     return samples.profile(plan, total, intervals, command=command, kernel=kernel, attach_ns=draw(BIG))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(profiles(), st.booleans())
 def test_any_profile_can_be_rendered(profile: Profile, all_modes: bool) -> None:
     assert text.render(profile, all_modes).encode()
@@ -109,6 +107,6 @@ def test_any_profile_can_be_rendered(profile: Profile, all_modes: bool) -> None:
 
 
 def test_missed_causes_have_words() -> None:
-    everything = {(cause,): Slot(1) for cause in MISSED}
+    everything: dict[Labels, Slot] = {(cause,): Slot(1) for cause in MISSED}
     report = text.render(samples.profile(PLANS[0], samples.snapshot({"missed": everything})))
     assert all(units.words(cause) in report for cause in MISSED)

@@ -25,9 +25,9 @@ class Walk(HTMLParser):
         values = dict(attrs)
         assert len(values) == len(attrs), f"an attribute twice in {tag}"
         self.tags.append((tag, values))
-        self.ids += [values["id"]] if values.get("id") else []
+        self.ids += (values.get("id") or "").split()
         self.references += (values.get("aria-labelledby") or "").split()
-        self.references += [values["href"].removeprefix("#")] if values.get("href") else []
+        self.references += (values.get("href") or "").removeprefix("#").split()
         if tag not in VOID:
             self.open.append(tag)
 

@@ -6,13 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
+from test_lab_image import bzimage
 
 from profiler.commands import vm
 from profiler.errors import Exit, UserError
 from profiler.lab import initramfs, qemu
 from profiler.lab.image import Kernel
 from profiler.lab.vm import run_in_vm
-from tests.unit.test_lab_image import bzimage
 
 
 def parse(*words: str) -> argparse.Namespace:
@@ -111,7 +111,7 @@ def test_a_guest_without_an_answer_is_explained(
     ("script", "sentence"),
     [
         ("exec sleep 60", "did not get as far as running the command within 0.3 s"),
-        (r"printf 'S\3\0\0\0'6.1 >&$answers; exec sleep 60", r"did not end within 0.3 s \(--timeout\)"),
+        (r"printf 'S\3\000\000\0006.1' >&$answers; exec sleep 60", r"did not end within 0.3 s \(--timeout\)"),
     ],
 )
 def test_time_is_limited_and_qemu_is_gone(
@@ -126,10 +126,10 @@ def test_time_is_limited_and_qemu_is_gone(
 def test_a_reader_that_does_not_read_cannot_stop_the_clock(
     kernel: Kernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put_qemu(tmp_path, monkeypatch, r"while printf 'O\200\0\0\0%128s' x >&$answers; do :; done")
+    put_qemu(tmp_path, monkeypatch, r"while printf 'O\200\000\000\000%128s' x >&$answers; do :; done")
     reader, writer = os.pipe()
     try:
-        with pytest.raises(UserError, match="within 0.5 s"):
+        with pytest.raises(UserError, match=r"within 0\.5 s"):
             run_in_vm(kernel, ["true"], timeout=0.5, stdout=writer)
     finally:
         os.close(reader)
@@ -139,7 +139,7 @@ def test_a_reader_that_does_not_read_cannot_stop_the_clock(
 def test_streams_and_exit_code_come_back(
     kernel: Kernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
-    frames = r"S\3\0\0\0" + "6.1" + r"O\3\0\0\0a\r\nE\1\0\0\0\377X\1\0\0\0\7"
+    frames = r"S\3\000\000\0006.1O\3\000\000\000a\r\nE\1\000\000\000\377X\1\000\000\000\7"
     put_qemu(tmp_path, monkeypatch, f"printf '{frames}' >&$answers; exec sleep 60")
     assert run_in_vm(kernel, ["true"]) == 7
     assert capfdbinary.readouterr() == (b"a\r\n", b"\xff")

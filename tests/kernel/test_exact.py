@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Counts equal the workload's own, fault for fault, on every way that this kernel has."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+import pytest
+
+from profiler.hooks.planner import Plan
+from profiler.hooks.session import Session
+from profiler.slots import MODES
+from profiler.snapshot import Snapshot
+from profiler.workload.result import Result
+from profiler.workload.run import Options, UnavailableError, run
+
+P = 509
+SMALL = 61
+
+MODE_CASES = [
+    Options(backing=backing, mode=mode, cache=cache, pages=P)
+    for backing, mode, cache in [
+        *(("memfd", mode, "full") for mode in MODES),
+        *(("memfd", mode, "half") for mode in ("none", "missing", "wp", "minor", "missing+minor")),
+        *(("memfd", mode, "empty") for mode in ("none", "missing", "wp", "missing+wp+minor")),
+        *(("memfd-private", mode, "full") for mode in ("none", "missing", "wp", "minor")),
+        *(("tmpfs", mode, "full") for mode in ("none", "missing", "wp", "minor")),
+    ]
+]
+"""Each mode and backing; a prime number of pages."""
+
+CROWD_CASES = [
+    Options(backing="memfd", mode="none", pages=P, threads=4, noise=2),
+    Options(backing="memfd", mode="missing", pages=P, threads=4, noise=2),
+    Options(backing="memfd-private", mode="wp", pages=P, threads=4, noise=2),
+    Options(backing="tmpfs", mode="missing+wp+minor", pages=P, threads=4, noise=2),
+    Options(backing="anon", mode="missing", access="write", pages=P, threads=4, noise=2),
+]
+"""Four threads at once, beside a process that takes unrelated faults all the time."""
+
+HARD_CASES = [
+    # A protected page that is gone: the pte marker's fault, then the WP fault.
+    Options(backing="memfd", mode="wp", marker=True, pages=P),
+    Options(backing="memfd", mode="wp", marker=True, access="write", pages=P),
+    Options(backing="anon", mode="wp", populate=True, marker=True, access="write", pages=P),
+    Options(backing="anon", mode="missing", pages=P),
+    # A wake without a fill: handle_userfault is entered again for the same fault.
+    Options(backing="memfd", mode="minor", wake_first=2, pages=SMALL),
+    Options(backing="anon", mode="missing", wake_first=3, access="write", pages=SMALL),
+    # A signal during the wait: the fault is given up, and raised again.
+    Options(backing="memfd", mode="minor", signal=31, pages=127),
+    # Several threads on one page: one message, as many faults.
+    Options(backing="memfd", mode="minor", same_page=True, threads=4, pages=SMALL),
+    # More sleepers than a return probe has instances.
+    Options(backing="anon", mode="missing", threads=32, gather=True, pages=499),
+    Options(backing="memfd", mode="minor", threads=32, unregister_while_waiting=True, pages=499),
+    Options(backing="memfd", mode="missing", cache="empty", threads=32, close_while_waiting=True, pages=499),
+    # The child of a fork is not registered.
+    Options(backing="memfd", mode="missing", fork=True, pages=SMALL),
+    Options(backing="memfd", mode="wp", fork=True, pages=SMALL),
+    # The kernel itself touches.
+    Options(backing="memfd", mode="missing", cache="empty", kernel_access=True, pages=SMALL),
+    Options(backing="memfd", mode="wp", kernel_access=True, pages=SMALL),
+    Options(backing="memfd", mode="none", kernel_access=True, pages=P),
+]
+
+
+def _id(options: Options) -> str:
+    return " ".join(options.argv()).replace("--", "")
+
+
+def _measure(session: Session, options: Options) -> tuple[Result, Snapshot]:
+    before = session.snapshot()
+    result = run(options)
+    assert result.agrees
+    return result, session.snapshot() - before
+
+
+def _own_userfaults(result: Result) -> Counter[str]:
+    own = result.expected_userfaults
+    return +Counter({"missing": own.missing, "wp": own.wp, "minor": own.minor})
+
+
+def _begun(seen: Snapshot) -> Counter[str]:
+    return +Counter({r: seen.total("userfault_begun", reason=r).count for r in ("missing", "wp", "minor")})
+
+
+def _backing(options: Options) -> str:
+    return options.backing if options.backing in ("anon", "hugetlb") else "shmem"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the probes must have seen, given what the workload says of itself."""
+
+    options: Options
+    result: Result
+    snapshot: Snapshot
+    plan: Plan
+
+    def check_userfaults(self) -> None:
+        assert _begun(self.snapshot) == _own_userfaults(self.result)
+        waits = self.snapshot.total("userfault_wait").count
+        total = self.result.expected_userfaults.total
+        if not self.result.options["same_page"]:
+            assert waits == total + self.result.rewaits + self.result.signals
+        resolved = self.snapshot.total("userfault", result="resolved").count
+        interrupted = self.snapshot.total("userfault", result="interrupted").count
+        assert resolved + interrupted == total
+        # A page may be filled between the signal and the thread's return to it, and then faults no more.
+        assert interrupted <= self.result.signals
+        assert self.snapshot.waiting_now == 0
+        assert self.snapshot.waiting == ()
+        by_backing = self.snapshot.total("userfault_begun", backing=_backing(self.options)).count
+        assert by_backing == total
+
+    def check_read_faults(self) -> None:
+        if self.options.access == "write" or self.options.backing in ("anon", "hugetlb"):
+            assert self.snapshot.total("read_fault", backing="shmem").count == 0
+            return
+        if self.plan.way("read_fault") == "none":
+            assert self.snapshot.total("read_fault").count == 0
+            return
+        mode = "none" if self.options.fork else self.options.mode
+        if self.options.unregister_while_waiting or self.options.close_while_waiting:
+            self.check_read_faults_of_a_region_that_changed()
+            return
+        origin = "kernel" if self.options.kernel_access else "user"
+        faults = {"backing": "shmem", "origin": origin, "uffd_mode": mode}
+        assert self.snapshot.total("read_fault", **faults).count == self.result.expected_faults
+        assert self.snapshot.total("read_fault", backing="shmem").count == self.result.expected_faults
+        ran = self.snapshot.total("read_fault", fault_around="ran", **faults).count
+        if "wp" in mode or "minor" in mode:
+            assert ran == 0
+        elif self.options.cache in (None, "full"):
+            assert ran == self.result.expected_faults
+
+    def check_read_faults_of_a_region_that_changed(self) -> None:
+        """Those that waited belong to the mode they began in; the others began after it was gone."""
+        waited = self.snapshot.total("read_fault", uffd_mode=self.options.mode, backing="shmem")
+        assert waited.count == self.result.expected_userfaults.total
+        assert self.snapshot.total("read_fault", backing="shmem").count == self.result.expected_faults
+        ran = self.snapshot.total(
+            "read_fault", uffd_mode=self.options.mode, backing="shmem", fault_around="ran"
+        )
+        if "wp" in self.options.mode or "minor" in self.options.mode:
+            assert ran.count == 0
+
+    def check_pages(self) -> None:
+        if self.plan.way("pages_mapped") == "none" or self.options.access == "write":
+            return
+        if self.options.unregister_while_waiting or self.options.close_while_waiting:
+            return
+        mapped = self.snapshot.total("fault_around_run", backing="shmem").sum
+        if self.options.mode == "none" or (self.options.mode == "missing" and self.options.cache is None):
+            # Every page of a full cache, and nothing else: UFFDIO_COPY and finish_fault() do not count.
+            if self.options.backing != "anon" and not self.options.fork:
+                expected = self.result.cached_before
+                assert mapped == expected
+        elif "wp" in self.options.mode or "minor" in self.options.mode:
+            assert mapped == 0 or self.options.fork
+
+
+@pytest.mark.parametrize("options", [*MODE_CASES, *CROWD_CASES, *HARD_CASES], ids=_id)
+def test_counts_equal_the_workloads_own(session: Session, options: Options) -> None:
+    result, snapshot = _measure(session, options)
+    seen = Seen(options, result, snapshot, session.plan)
+    seen.check_userfaults()
+    seen.check_read_faults()
+    seen.check_pages()
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_refused_userfaults_are_sigbus(session: Session, threads: int) -> None:
+    options = Options(
+        backing="memfd", mode="missing", cache="empty", sigbus=True, threads=threads, pages=SMALL
+    )
+    result, seen = _measure(session, options)
+    assert result.sigbus == SMALL
+    if session.plan.way("userfault") == "tracepoint":
+        return
+    assert seen.total("userfault", reason="missing", result="sigbus").count == SMALL
+    assert seen.total("userfault").count == SMALL
+    # Failed faults are not read faults that completed; that fault-around ran ahead of them is seen.
+    assert seen.total("read_fault", backing="shmem").count == 0
+    if session.plan.way("map_pages") != "none":
+        assert seen.total("fault_around_run", uffd_mode="missing", backing="shmem").buckets[0] == SMALL
+
+
+@pytest.mark.parametrize("mode", ["none", "missing", "wp"])
+def test_faults_of_the_kernel_itself_are_apart(session: Session, mode: str) -> None:
+    cache = "empty" if mode == "missing" else "full"
+    result, seen = _measure(
+        session, Options(backing="memfd", mode=mode, cache=cache, gup="auto", pages=SMALL)
+    )
+    assert seen.total("read_fault", backing="shmem", origin=("user", "kernel")).count == 0
+    if session.plan.way("fault") == "tracepoint":
+        return
+    found = seen.total("read_fault", backing="shmem", origin="gup", uffd_mode=mode).count
+    if mode == "missing":
+        assert found == SMALL
+        assert seen.total("userfault_begun", reason="missing").count == SMALL
+    else:
+        assert found == result.fault_windows
+
+
+def test_every_completed_fault_once(session: Session) -> None:
+    """Against the kernel's own account of the process (ru_minflt + ru_majflt)."""
+    import resource
+
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    _, seen = _measure(session, Options(backing="anon", mode="missing", access="write", pages=10007))
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    kernels_own = after.ru_minflt + after.ru_majflt - before.ru_minflt - before.ru_majflt
+    exceptions = seen.total("page_fault", origin=("user", "kernel")).count
+    gup = seen.total("page_fault", origin="gup").count
+    assert exceptions > 10007
+    # GUP faults are accounted to whoever raised them too, when they complete: by tracepoint they are unseen.
+    assert 0 <= kernels_own - exceptions - gup <= (64 if session.plan.way("fault") == "tracepoint" else 0)
+
+
+def test_cold_page_cache_is_one_fault(session: Session, tmp_path_factory: pytest.TempPathFactory) -> None:
+    cold = tmp_path_factory.mktemp("cold") / "file"
+    cold.write_bytes(bytes(4096 * P))
+    try:
+        result, seen = _measure(session, Options(cold_file=cold, pages=P))
+    except UnavailableError as error:
+        # The VM's /tmp is memory: it has no disk to be cold.
+        assert "tmpfs" in str(error) or "memory" in str(error)
+        return
+    if session.plan.way("read_fault") == "none":
+        return
+    found = seen.total("read_fault", origin="user", uffd_mode="none", backing="file").count
+    assert found >= result.expected_faults
+
+
+def test_unread_messages_show_as_waiting(session: Session) -> None:
+    """How many wait now, and since when, while the handler takes its time."""
+    import time
+
+    from profiler.workload.run import gated
+
+    before = session.snapshot()
+    options = Options(backing="anon", mode="missing", threads=5, delay_us=700_000, gather=True, pages=5 * 16)
+    begun = time.monotonic_ns()
+    with gated(options) as workload:
+        workload.release()
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            seen = session.snapshot() - before
+            if seen.waiting_now == 5 and len(seen.waiting) == 5:
+                break
+        assert (seen.waiting_now, len(seen.waiting)) == (5, 5)
+        assert {row.tgid for row in seen.waiting} == {workload.pid}
+        assert {row.reason for row in seen.waiting} == {"missing"}
+        assert len({row.tid for row in seen.waiting}) == 5
+        assert all(begun < row.start_ns < seen.monotonic_ns for row in seen.waiting)
+        workload.result()
+    assert (session.snapshot() - before).waiting_now == 0
