@@ -9,6 +9,7 @@
  */
 INLINE void fault_forget(struct thread *thread)
 {
+    userfault_never_slept(thread);
     if (thread->facts & FACT_SWAP)
         swap_finish(thread);
     if (thread->userfault_enter)
@@ -33,6 +34,7 @@ INLINE void fault_begin(struct thread *thread, u64 address, u32 facts, u8 origin
 INLINE void fault_completed(struct thread *thread, bool succeeded, bool settled)
 {
     u64 total = bpf_ktime_get_ns() - thread->begin;
+    userfault_never_slept(thread);
     if (settled && (thread->userfault_enter || thread->userfault_open))
         userfault_completed(thread);
     u64 own = total > thread->waited ? total - thread->waited : 0;

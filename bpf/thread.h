@@ -45,6 +45,9 @@ struct thread {
     u8 userfault_by_gup;
     u8 reason;
     u8 userfault_backing;
+
+    u64 awake_message;   /* by tracepoint: flags of a userfault whose thread was woken before it slept, */
+    u64 awake_page;      /* plus AWAKE_SEEN, and its page; accounted for by the thread itself */
 };
 BPF_HASH(threads, u32, struct thread, THREADS);
 

@@ -21,6 +21,7 @@ INLINE void userfault_wait_ended(struct thread *thread)
     u64 ns = bpf_ktime_get_ns() - thread->userfault_enter;
     thread->userfault_enter = 0;
     thread->userfault_asleep = 0;
+    thread->awake_message = 0;
     thread->userfault_wait += ns;
     thread->waited += ns;
     slot_time(SLOT_USERFAULT_WAIT + userfault_slot(thread), ns, 0);
@@ -165,27 +166,80 @@ INLINE u64 userfault_on_stack(u64 task, u32 chunks)
 }
 
 /* struct uffd_msg is ABI (include/uapi/linux/userfaultfd.h): flags at 8, address at 16. */
-INLINE void userfault_asleep(struct thread *thread, u64 task)
+INLINE u64 message_flags(u64 queue)
 {
-    u32 chunks = thread->origin == ORIGIN_USER ? STACK_CHUNKS_USER : STACK_CHUNKS_KERNEL;
-    u64 queue = userfault_on_stack(task, chunks);
-    if (!queue)
-        return;
-    u64 message = queue + OFF_userfaultfd_wait_queue__msg;
-    u64 flags = read_u64(message + 8);
-    u64 page = read_u64(message + 16) & PAGE_MASK;
+    return read_u64(queue + OFF_userfaultfd_wait_queue__msg + 8);
+}
+
+INLINE u64 message_page(u64 queue)
+{
+    return read_u64(queue + OFF_userfaultfd_wait_queue__msg + 16) & PAGE_MASK;
+}
+
+INLINE bool userfault_by_message(struct thread *thread, u64 flags, u64 page)
+{
     u8 reason = flags & UFFD_PAGEFAULT_FLAG_WP ? REASON_WP
         : flags & UFFD_PAGEFAULT_FLAG_MINOR ? REASON_MINOR : REASON_MISSING;
-    u64 vma = find_vma(FIELD64(task, task_struct__mm), thread->address);
+    u64 vma = find_vma(FIELD64(bpf_get_current_task(), task_struct__mm), thread->address);
     if (!vma) {
         missed(MISSED_VMA_UNKNOWN);
-        return;
+        return false;
     }
     if (!(thread->facts & FACT_REGION) && (thread->facts & FACT_RAN))
         thread->facts |= FACT_RAN_FIRST;
     region_note(thread, vma);
     userfault_begin(thread, page, reason, thread->backing);
-    thread->userfault_asleep = 1;
+    return true;
+}
+
+INLINE u32 stack_chunks_of(struct thread *thread)
+{
+    return thread->origin == ORIGIN_USER ? STACK_CHUNKS_USER : STACK_CHUNKS_KERNEL;
+}
+
+/* A monitor that is quick, or a thread that is preempted on its way to sleep: the wake-up comes first, and
+ * the scheduler never sees the thread sleep. The waker leaves a note, for the thread to account for: only
+ * one of them may write the counts.
+ */
+#define AWAKE_SEEN (1ULL << 63)
+
+int raw_sched_waking(struct bpf_raw_tracepoint_args *ctx)
+{
+    u64 task = ctx->args[0];
+    u32 tid = FIELD32(task, task_struct__pid);
+    struct thread *thread = threads.lookup(&tid);
+    if (!thread || !thread->begin || thread->userfault_enter)
+        return 0;
+    u64 queue = userfault_on_stack(task, stack_chunks_of(thread));
+    if (!queue)
+        return 0;
+    thread->awake_page = message_page(queue);
+    thread->awake_message = message_flags(queue) | AWAKE_SEEN;
+    return 0;
+}
+
+INLINE void userfault_never_slept(struct thread *thread)
+{
+    u64 flags = thread->awake_message;
+    if (!(flags & AWAKE_SEEN))
+        return;
+    thread->awake_message = 0;
+    if (userfault_by_message(thread, flags, thread->awake_page))
+        userfault_wait_ended(thread);
+}
+
+INLINE void userfault_asleep(struct thread *thread, u64 task)
+{
+    u64 queue = userfault_on_stack(task, stack_chunks_of(thread));
+    if (!queue)
+        return;
+    userfault_never_slept(thread);
+    if (userfault_by_message(thread, message_flags(queue), message_page(queue)))
+        thread->userfault_asleep = 1;
+}
+#else
+INLINE void userfault_never_slept(struct thread *thread)
+{
 }
 #endif
 

@@ -54,17 +54,17 @@ class Slot:
     def quantile(self, q: float, boundaries: tuple[int, ...]) -> int | None:
         """Upper boundary of the bucket that holds the quantile ``q``, no higher than ``max``.
 
-        :returns: ``None`` when there is no event, ``max`` when it lies above the last boundary.
+        :returns: ``None`` when there is no event or only a bare count; ``max`` when it lies above the last
+            boundary.
         """
-        total = sum(self.buckets)
-        if not self.count or not total:
+        if not self.count or not (self.max or any(self.buckets)):
             return None
         rank = q * self.count
         seen = 0
         for boundary, events in zip(boundaries, self.buckets, strict=True):
             seen += events
             if events and seen >= rank:
-                return min(boundary, self.max) if self.max else boundary
+                return min(boundary, self.max)
         return self.max
 
 
@@ -103,7 +103,7 @@ class Snapshot:
     def __sub__(self, earlier: "Snapshot") -> "Snapshot":
         slots = {
             family: MappingProxyType(
-                {labels: slot - earlier.slots[family].get(labels, EMPTY) for labels, slot in now.items()}
+                {labels: slot - earlier.slots.get(family, {}).get(labels, EMPTY) for labels, slot in now.items()}
             )
             for family, now in self.slots.items()
         }

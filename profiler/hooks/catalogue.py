@@ -146,7 +146,7 @@ HOOKS: tuple[Hook, ...] = (
             *_function("handle_userfault", exit_=True, kprobe_exit=False, kprobe_also=_raw("sched_switch")),
             Way(
                 "tracepoint",
-                _raw("sched_switch"),
+                _raw("sched_switch", "sched_waking"),
                 walks_vmas=True,
                 addresses=("userfaultfd_wake_function",),
             ),
