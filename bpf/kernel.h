@@ -18,6 +18,13 @@ INLINE u32 read_u32(u64 address)
     return value;
 }
 
+INLINE u8 read_u8(u64 address)
+{
+    u8 value = 0;
+    bpf_probe_read_kernel(&value, sizeof(value), (void *)address);
+    return value;
+}
+
 #define FIELD64(pointer, field) read_u64((pointer) + OFF_##field)
 #define FIELD32(pointer, field) read_u32((pointer) + OFF_##field)
 

@@ -231,7 +231,8 @@ INLINE void userfault_never_slept(struct thread *thread)
 INLINE void userfault_asleep(struct thread *thread, u64 task)
 {
     u64 queue = userfault_on_stack(task, stack_chunks_of(thread));
-    if (!queue)
+    /* waken is set ahead of the wake-up: then the note is of this very wait, or will be. */
+    if (!queue || read_u8(queue + OFF_userfaultfd_wait_queue__waken))
         return;
     userfault_never_slept(thread);
     if (userfault_by_message(thread, message_flags(queue), message_page(queue)))

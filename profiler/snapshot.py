@@ -103,7 +103,10 @@ class Snapshot:
     def __sub__(self, earlier: "Snapshot") -> "Snapshot":
         slots = {
             family: MappingProxyType(
-                {labels: slot - earlier.slots.get(family, {}).get(labels, EMPTY) for labels, slot in now.items()}
+                {
+                    labels: slot - earlier.slots.get(family, {}).get(labels, EMPTY)
+                    for labels, slot in now.items()
+                }
             )
             for family, now in self.slots.items()
         }

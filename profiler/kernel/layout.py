@@ -34,6 +34,7 @@ _MEMBERS: dict[str, tuple[str, ...]] = {
     "userfaultfd_ctx__features": ("features",),
     "userfaultfd_wait_queue__msg": ("msg",),
     "userfaultfd_wait_queue__wq": ("wq",),
+    "userfaultfd_wait_queue__waken": ("waken",),
     "wait_queue_entry__private": ("private",),
     "wait_queue_entry__entry": ("entry",),
 }

@@ -240,7 +240,7 @@ def test_unread_messages_show_as_waiting(session: Session) -> None:
     from profiler.workload.run import gated
 
     before = session.snapshot()
-    options = Options(backing="anon", mode="missing", threads=5, delay_us=700_000, gather=True, pages=5 * 16)
+    options = Options(backing="anon", mode="missing", threads=5, delay_us=300_000, gather=True, pages=5)
     begun = time.monotonic_ns()
     with gated(options) as workload:
         workload.release()
