@@ -3,6 +3,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from types import ModuleType
 from typing import NoReturn
@@ -10,6 +11,7 @@ from typing import NoReturn
 from . import __version__
 from .commands import check, doctor, profile, vm, workload
 from .errors import Exit, UserError
+from .output import forget_stdout, write_stdout
 
 COMMANDS: tuple[ModuleType, ...] = (doctor, profile, check, workload, vm)
 
@@ -44,18 +46,50 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns its exit code."""
+    _open_standard_descriptors()
+    previous = signal.signal(signal.SIGTERM, _terminated)
     try:
-        args = parser().parse_args(argv)
-        return int(args.run(args))
+        return _run(argv)
     except UserError as error:
         print(f"uffd-profiler: {error}", file=sys.stderr)
         return error.code
     except KeyboardInterrupt:
-        return 130
+        return 128 + signal.SIGINT
     except BrokenPipeError:
         # The reader of our output went away: nothing is left to say, not even at interpreter exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        forget_stdout()
         return Exit.OUTPUT
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _run(argv: list[str] | None) -> int:
+    try:
+        args = parser().parse_args(argv)
+        code = int(args.run(args))
+    except SystemExit as end:
+        # What argparse printed, --help for one, may still be in the buffer.
+        code = end.code if isinstance(end.code, int) else Exit.OK
+    if sys.stdout is not None:
+        write_stdout("")
+    return code
+
+
+def _terminated(number: int, frame: object) -> NoReturn:
+    """SIGTERM while nothing is measured yet: files opened for output are discarded on the way out."""
+    raise SystemExit(128 + number)
+
+
+def _open_standard_descriptors() -> None:
+    """Where one of 0, 1 and 2 is closed, no file of ours shall take its number."""
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(fd, True)
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Output files, opened while the privileges for it are still there."""
 
+import errno
 import os
+import stat
 import sys
 from contextlib import suppress
-from typing import TextIO
+from pathlib import Path
 
 from .errors import Exit, UserError
 
@@ -56,36 +58,78 @@ class Output:
 
         :raises UserError: when the disk is full, or the like.
         """
+        if self._fd is None:
+            write_stdout(text)
+            return
+        fd, self._fd = self._fd, None
+        # What the encoding lacks is a byte of a command line that is no UTF-8.
+        data = text.encode(errors="backslashreplace")
         try:
-            if self._fd is None:
-                sys.stdout.write(text)
-                sys.stdout.flush()
-                return
-            os.ftruncate(self._fd, 0) if _is_regular(self._fd) else None
-            stream: TextIO
-            with os.fdopen(self._fd, "w", encoding="utf-8") as stream:
-                stream.write(text)
-            self._fd = None
+            _replace_content(fd, data)
         except BrokenPipeError:
             raise
         except OSError as error:
+            self._remove()
             raise UserError(
                 f"The output file {self.path} cannot be written: {error.strerror}; free some room or "
                 "give another name.",
                 Exit.OUTPUT,
             ) from error
+        finally:
+            os.close(fd)
 
     def discard(self) -> None:
         """Leave no empty file behind when there is nothing to write."""
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
-            if self._created:
-                with suppress(OSError):
-                    os.unlink(self.path)
+            self._remove()
+
+    def _remove(self) -> None:
+        if self._created:
+            with suppress(OSError):
+                Path(self.path).unlink()
 
 
-def _is_regular(fd: int) -> bool:
-    import stat
+def write_stdout(text: str) -> None:
+    """Write to standard output now, while a failure can still be told.
 
-    return stat.S_ISREG(os.fstat(fd).st_mode)
+    :raises UserError: when it is closed, or the disk behind it is full.
+    :raises BrokenPipeError: when its reader went away.
+    """
+    try:
+        if sys.stdout is None:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if sys.stdout is not None:
+            forget_stdout()
+        raise UserError(
+            f"The standard output cannot be written: {error.strerror}; free some room or give a file name.",
+            Exit.OUTPUT,
+        ) from error
+
+
+def forget_stdout() -> None:
+    """What the buffer still holds shall raise nothing at the end of the interpreter."""
+    with suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
+
+
+def _replace_content(fd: int, data: bytes) -> None:
+    """All of it or nothing: half a JSON file is worse than an empty one."""
+    regular = stat.S_ISREG(os.fstat(fd).st_mode)
+    if regular:
+        os.ftruncate(fd, 0)
+    try:
+        while data:
+            data = data[os.write(fd, data) :]
+    except OSError:
+        if regular:
+            os.ftruncate(fd, 0)
+        raise

@@ -12,7 +12,8 @@ class KernelFacts:
     """What the outputs need to know of the kernel that was measured.
 
     ``fault_around_bytes``: ``None`` when debugfs cannot be read.
-    ``minor_flag``: bit of VM_UFFD_MINOR in vm_flags; ``None`` when the kernel has no MINOR mode.
+    ``minor_flag``: bit of VM_UFFD_MINOR in vm_flags; ``None`` when the kernel has no MINOR mode,
+    or no hook asks for it.
     """
 
     release: str

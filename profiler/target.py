@@ -26,9 +26,9 @@ class HeldCommand:
         found = shutil.which(argv[0])
         if found is None:
             if os.path.exists(argv[0]):  # noqa: PTH110
+                lack = "it is a directory" if os.path.isdir(argv[0]) else "it has no execute permission"  # noqa: PTH112
                 raise UserError(
-                    f"The command {argv[0]!r} cannot be executed: it has no execute permission; "
-                    "check it with `ls -l`.",
+                    f"The command {argv[0]!r} cannot be executed: {lack}; check it with `ls -l`.",
                     NOT_EXECUTABLE,
                 )
             raise UserError(
@@ -77,6 +77,7 @@ class HeldCommand:
     def abandon(self) -> None:
         """Never run the command: the child ends by itself."""
         os.close(self._go)
+        os.close(self._failed)
         self.reap()
 
     def reap(self) -> int:
@@ -101,8 +102,8 @@ def watch(pids: Sequence[int]) -> list[int]:
             for fd in fds:
                 with suppress(OSError):
                     os.close(fd)
+            reason = error.strerror if isinstance(error, OSError) else error
             raise UserError(
-                f"There is no process with PID {pid} ({error.strerror if isinstance(error, OSError) else error});"
-                " look it up with `ps`."
+                f"There is no process with PID {pid} ({reason}); look it up with `ps`."
             ) from error
     return fds

@@ -63,7 +63,7 @@ def _policy_name(text: str) -> str:
 
 def run(args: argparse.Namespace) -> int:
     """Run all cases and print the table."""
-    output = Output(args.json, args.force) if args.json else None
+    output = Output(args.json, args.force) if args.json is not None else None
     runner = Runner()
     try:
         session = Session(Request({runner.pid: FOLLOWED}, args.best_way))

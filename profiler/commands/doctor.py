@@ -19,7 +19,7 @@ from ..hooks import attacher
 from ..hooks.attacher import Request
 from ..hooks.catalogue import WAYS
 from ..hooks.planner import Plan
-from ..hooks.session import Session
+from ..hooks.session import Session, open_files_needed
 from ..kernel import abilities, settings, userfaultfd
 from ..kernel.btf import Btf
 
@@ -94,9 +94,9 @@ def _user() -> Iterator[Finding]:
         yield Finding("bcc", "lack", lack, "install Debian's python3-bpfcc; `make install` does")
     else:
         yield Finding("bcc", "ok", "importable")
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < 2 * len(abilities.online_cpus()) + 128:
-        yield Finding("open files", "lack", f"limit {soft}", "raise it: ulimit -n 4096")
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < open_files_needed():
+        yield Finding("open files", "lack", f"limit {hard}", "raise it: ulimit -n 4096")
 
 
 _CAPABILITIES = {"CAP_SYS_ADMIN": 21, "CAP_PERFMON": 38, "CAP_BPF": 39, "CAP_SYSLOG": 34}

@@ -23,7 +23,7 @@ from ..hooks.attacher import Request
 from ..hooks.catalogue import WAYS
 from ..hooks.processes import COUNTED, FOLLOWED
 from ..hooks.session import Session, drop_privileges
-from ..output import Output
+from ..output import Output, write_stdout
 from ..profile import Command, Profile
 from ..reports import html, json, text
 from ..snapshot import Snapshot
@@ -34,9 +34,12 @@ HELP = "profile a live kernel's page-fault path once, and report"
 
 
 def _seconds(value: str) -> float:
-    seconds = float(value)
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = 0
     if not 0 < seconds < 1e9:
-        raise argparse.ArgumentTypeError(f"{value} is not a positive number of seconds")
+        raise argparse.ArgumentTypeError(f"{value!r} is not a positive number of seconds")
     return seconds
 
 
@@ -66,40 +69,50 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(
             "Only one of --json and --html can go to standard output; give the other a file name."
         )
+    if args.json is not None and args.json == args.html:
+        raise UserError(f"--json and --html cannot both be written to {args.json}; give another name.")
     pidfds = watch(args.pid)
     outputs = _open_outputs(args)
+    try:
+        profile = _profile(args, argv, pidfds, started)
+        _write(profile, outputs)
+    except BaseException:
+        for output in outputs.values():
+            output.discard()
+        raise
+    if profile.command and profile.command.exit_code is not None:
+        return profile.command.exit_code
+    return Exit.OK
+
+
+def _profile(args: argparse.Namespace, argv: list[str], pidfds: list[int], started: int) -> Profile:
     command: HeldCommand | None = None
     try:
         command = HeldCommand(argv) if argv else None
         roots = [command.pid] if command else args.pid
-        processes = {pid: COUNTED | FOLLOWED for pid in roots} or None
+        processes = dict.fromkeys(roots, COUNTED | FOLLOWED) or None
         session = Session(Request(processes, args.best_way))
     except BaseException:
         if command:
             command.abandon()
-        for output in outputs.values():
-            output.discard()
         raise
     with session:
         attach_ns = time.monotonic_ns() - started
-        drop_privileges()
+        stop = _Stop()
         started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
         if command:
+            # Ahead of the drop: if it cannot be executed, the output files can still be removed.
             command.release()
             pidfds = [command.pidfd]
-        stop = _Stop()
+        drop_privileges()
         intervals = _measure(session, pidfds, stop, args)
         total = session.snapshot()
         if command and (_ended(command.pidfd) or stop.requested):
             _wait_briefly(command)
     ran = Command(command.argv, command.exit_code) if command else None
-    profile = Profile(
+    return Profile(
         started_at, tuple(args.pid), ran, session.kernel, session.plan, total, tuple(intervals), attach_ns
     )
-    _write(profile, outputs)
-    if command and command.exit_code is not None:
-        return command.exit_code
-    return Exit.OK
 
 
 def _open_outputs(args: argparse.Namespace) -> dict[str, Output]:
@@ -107,7 +120,7 @@ def _open_outputs(args: argparse.Namespace) -> dict[str, Output]:
     try:
         for kind in ("json", "html"):
             path = getattr(args, kind)
-            if path:
+            if path is not None:
                 outputs[kind] = Output(path, args.force)
     except UserError:
         for output in outputs.values():
@@ -197,4 +210,4 @@ def _write(profile: Profile, outputs: dict[str, Output]) -> None:
     for kind, output in outputs.items():
         output.write(renderers[kind](profile))
     if not any(output.path == "-" for output in outputs.values()):
-        print(text.render(profile))
+        write_stdout(text.render(profile) + "\n")

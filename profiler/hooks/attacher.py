@@ -171,7 +171,8 @@ def _hand_over(request: Request, chosen: Plan, attached: "_Attached") -> handove
     filtered = request.processes is not None
     if filtered:
         attached.follow(os.getpid(), processes.COUNTED)
-    minor = minor_bit(attached.settings)
+    # Without the read path nothing asks for the mode of a region, and nothing could tell the bit.
+    minor = minor_bit(attached.settings) if chosen.way("read_fault") != "none" else None
     if filtered:
         attached.unfollow(os.getpid())
     attached.reset()

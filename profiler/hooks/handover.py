@@ -6,6 +6,7 @@ by whatever death of the parent, detaches everything.
 """
 
 import array
+import errno
 import json
 import os
 import socket
@@ -37,6 +38,7 @@ def receive(channel: socket.socket) -> Handover:
     """Receive what :func:`send` sent; the descriptors are close-on-exec.
 
     :raises EOFError: when the sender died before it had sent everything.
+    :raises OSError: when this process may not open that many.
     """
     size = int.from_bytes(_exactly(channel, 8), "little")
     message = json.loads(_exactly(channel, size))
@@ -45,7 +47,7 @@ def receive(channel: socket.socket) -> Handover:
     try:
         while len(fds) < wanted:
             fds += _some_fds(channel)
-    except EOFError:
+    except BaseException:
         for fd in fds:
             os.close(fd)
         raise
@@ -58,12 +60,16 @@ def receive(channel: socket.socket) -> Handover:
 def _some_fds(channel: socket.socket) -> list[int]:
     item = array.array("i")
     space = socket.CMSG_SPACE(_FDS_PER_MESSAGE * item.itemsize)
-    data, ancillary, _, _ = channel.recvmsg(1, space, socket.MSG_CMSG_CLOEXEC)
+    data, ancillary, flags, _ = channel.recvmsg(1, space, socket.MSG_CMSG_CLOEXEC)
     if not data:
         raise EOFError
     for level, kind, payload in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             item.frombytes(payload[: len(payload) - len(payload) % item.itemsize])
+    if flags & socket.MSG_CTRUNC:
+        for fd in item:
+            os.close(fd)
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
     return list(item)
 
 

@@ -35,5 +35,5 @@ def parents() -> dict[int, int]:
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError, IndexError, ValueError):
             # The command name, in parentheses, may hold anything.
-            found[int(stat.parent.name)] = int(stat.read_text().rsplit(")", 1)[1].split()[1])
+            found[int(stat.parent.name)] = int(stat.read_bytes().rsplit(b")", 1)[1].split()[1])
     return found

@@ -2,14 +2,17 @@
 """The unprivileged side: start the attaching child, take over, drop every privilege, read."""
 
 import ctypes as ct
+import errno
 import os
+import resource
 import signal
 import socket
 import sys
 from types import TracebackType
-from typing import TextIO
+from typing import Any, TextIO
 
 from ..errors import Exit, UserError
+from ..kernel import abilities
 from ..profile import KernelFacts
 from ..reader import Reader
 from ..snapshot import Snapshot
@@ -97,19 +100,27 @@ def _run_attacher(request: attacher.Request) -> handover.Handover:
             "with --system-site-packages (`make install` does both).",
             Exit.CANNOT_ATTACH,
         )
+    _require_bpf()
+    _require_open_files()
     ours, theirs = socket.socketpair()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
     pid = os.fork()
     if pid == 0:
         code = 70
         try:
             ours.close()
             signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             attacher.serve(request, theirs)
             code = 0
         except BrokenPipeError:
             pass
+        except (ImportError, OSError) as error:
+            # Of this machine's making, such as a BCC whose library is gone: no traceback.
+            handover.send(theirs, handover.Handover(_failure(error), {}))
+            code = 0
         except BaseException:
             sys.excepthook(*sys.exc_info())
         finally:
@@ -124,6 +135,10 @@ def _run_attacher(request: attacher.Request) -> handover.Handover:
             f"({_describe(status)}); run `uffd-profiler doctor` to see what this kernel allows.",
             Exit.CANNOT_ATTACH,
         ) from None
+    except OSError as error:
+        os.waitpid(pid, 0)
+        failure = _failure(error)
+        raise UserError(failure["error"], failure["code"]) from error
     except BaseException:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
@@ -134,6 +149,47 @@ def _run_attacher(request: attacher.Request) -> handover.Handover:
     if "error" in handed.facts:
         raise UserError(handed.facts["error"], handed.facts["code"])
     return handed
+
+
+def _failure(error: Exception) -> dict[str, Any]:
+    advice = "run `uffd-profiler doctor` to see what this machine lacks."
+    if isinstance(error, ImportError):
+        advice = "reinstall Debian's python3-bpfcc."
+    return {"error": f"Cannot attach: {error}; {advice}", "code": Exit.CANNOT_ATTACH}
+
+
+def _require_bpf() -> None:
+    refused = abilities.try_bpf()
+    if not refused:
+        return
+    if refused == errno.ENOSYS:
+        raise UserError(
+            "This kernel has no system call bpf(2); boot one built with CONFIG_BPF_SYSCALL.",
+            Exit.CANNOT_ATTACH,
+        )
+    raise UserError(
+        f"The kernel refuses bpf(2) ({errno.errorcode.get(refused, refused)}); it takes CAP_BPF and CAP_PERFMON "
+        "(root has them unless a container or a seccomp filter takes them away), and lockdown below "
+        "confidentiality: run `uffd-profiler doctor` to see which.",
+        Exit.CANNOT_ATTACH,
+    )
+
+
+def _require_open_files() -> None:
+    """As many as are allowed; what runs already, such as the command, keeps its own limit."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = open_files_needed()
+    if hard < needed:
+        raise UserError(
+            f"This process may open {hard} files and needs {needed}; raise the limit: `ulimit -n {needed}`.",
+            Exit.CANNOT_ATTACH,
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(needed, 4096)), hard))
+
+
+def open_files_needed() -> int:
+    """Descriptors for programs, maps and links; software events take two on each CPU."""
+    return 2 * len(abilities.online_cpus()) + 128
 
 
 def _describe(status: int) -> str:

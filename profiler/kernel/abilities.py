@@ -16,8 +16,11 @@ _CPUS = Path("/sys/devices/system/cpu")
 
 _SYS_BPF = 321
 _BPF_PROG_LOAD = 5
+_BPF_PROG_TYPE_RAW_TRACEPOINT = 17
 _BPF_PROG_TYPE_TRACING = 26
 _BPF_TRACE_FENTRY = 24
+# r0 = 0; exit (include/uapi/linux/bpf.h: struct bpf_insn)
+_RETURN_0 = struct.pack("<BBhiBBhi", 0xB7, 0, 0, 0, 0x95, 0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,23 @@ class Abilities:
     fentry: str | None
     kprobe: str | None
     vma_walk: str | None
+
+
+def try_bpf() -> int:
+    """Load (and drop) an empty raw tracepoint program, the least that everything here is made of.
+
+    :returns: 0 when it loads, else the errno.
+    """
+    instructions = ct.create_string_buffer(_RETURN_0)
+    licence = ct.create_string_buffer(b"GPL")
+    head = (_BPF_PROG_TYPE_RAW_TRACEPOINT, 2, ct.addressof(instructions), ct.addressof(licence))
+    attr = ct.create_string_buffer(struct.pack("<IIQQ", *head), 48)
+    libc = ct.CDLL(None, use_errno=True)
+    fd = int(libc.syscall(_SYS_BPF, _BPF_PROG_LOAD, ct.byref(attr), ct.sizeof(attr)))
+    if fd < 0:
+        return ct.get_errno()
+    os.close(fd)
+    return 0
 
 
 def try_fentry(btf: Btf, function: str = "handle_mm_fault") -> str | None:
@@ -41,8 +61,7 @@ def try_fentry(btf: Btf, function: str = "handle_mm_fault") -> str | None:
         function_id = btf.function_id(function)
     except KeyError:
         return f"BTF describes no function {function}"
-    # r0 = 0; exit (include/uapi/linux/bpf.h: struct bpf_insn)
-    instructions = ct.create_string_buffer(struct.pack("<BBhiBBhi", 0xB7, 0, 0, 0, 0x95, 0, 0, 0))
+    instructions = ct.create_string_buffer(_RETURN_0)
     licence = ct.create_string_buffer(b"GPL")
     # union bpf_attr of BPF_PROG_LOAD, up to attach_btf_id.
     attr = ct.create_string_buffer(

@@ -76,7 +76,8 @@ static const char HELP[] =
     "  --gate             print \"ready PID\" (PID touches), wait for a line on stdin, touch, print\n"
     "                     \"done\", wait for a line or the end of stdin, print the JSON\n"
     "  --timeout S        seconds the touches may take, 1 to 3600 (default 120)\n"
-    "  --json             the only output format; accepted for clarity\n"
+    "  --json             one line of JSON: the default\n"
+    "  --summary          a sentence for people instead of the JSON\n"
     "  -h, --help         this text\n"
     "\n"
     "Exit codes: 0 the JSON is on stdout, 1 the run broke, 2 wrong option,\n"
@@ -87,7 +88,7 @@ enum {
     OPTION_MODE, OPTION_MARKER, OPTION_ZEROPAGE, OPTION_HANDLERS, OPTION_DELAY, OPTION_GATHER,
     OPTION_SIGNAL, OPTION_WAKE, OPTION_SIGBUS, OPTION_UNREGISTER, OPTION_CLOSE, OPTION_ACCESS,
     OPTION_THREADS, OPTION_SAME_PAGE, OPTION_STRIDE, OPTION_ORDER, OPTION_SEED, OPTION_ONCE,
-    OPTION_KERNEL, OPTION_GUP, OPTION_FORK, OPTION_NOISE, OPTION_GATE, OPTION_TIMEOUT, OPTION_JSON,
+    OPTION_KERNEL, OPTION_GUP, OPTION_FORK, OPTION_NOISE, OPTION_GATE, OPTION_TIMEOUT, OPTION_JSON, OPTION_SUMMARY,
     OPTION_HELP,
 };
 
@@ -123,6 +124,7 @@ static const struct option LONG_OPTIONS[] = {
     {"gate", no_argument, NULL, OPTION_GATE},
     {"timeout", required_argument, NULL, OPTION_TIMEOUT},
     {"json", no_argument, NULL, OPTION_JSON},
+    {"summary", no_argument, NULL, OPTION_SUMMARY},
     {"help", no_argument, NULL, OPTION_HELP},
     {NULL, 0, NULL, 0},
 };
@@ -273,7 +275,8 @@ struct options options_parse(int argc, char **argv)
         case OPTION_NOISE: o.noise = (unsigned)number("noise", optarg, 0, 64); break;
         case OPTION_GATE: o.gate = true; break;
         case OPTION_TIMEOUT: o.timeout_s = (unsigned)number("timeout", optarg, 1, 3600); break;
-        case OPTION_JSON: break;
+        case OPTION_JSON: o.summary = false; break;
+        case OPTION_SUMMARY: o.summary = true; break;
         case 'h':
         case OPTION_HELP:
             fputs(HELP, stdout);

@@ -51,6 +51,7 @@ struct options {
     bool close_while_waiting;
     bool swap;
     bool gate;
+    bool summary;
     const char *cold_file;
 };
 

@@ -169,6 +169,14 @@ static void print_threads(const struct touch_count *count, unsigned threads)
     end(']');
 }
 
+static void print_summary(const struct options *o, const struct thread_count *sum, const struct tally *tally)
+{
+    printf("workload: %" PRIu64 " %s touches of %s memory registered for %s: by its own count %" PRIu64
+           " faults, %" PRIu64 " of them userfaults; %" PRIu64 " messages read\n",
+           sum->touches, o->write ? "write" : "read", backing_name(o->backing), mode_name(o->mode),
+           sum->expected, sum->missing + sum->wp + sum->minor, tally->missing + tally->wp + tally->minor);
+}
+
 void report(const struct options *o, const struct region *region, const struct uffd *uffd,
             const struct touch_count *count, const struct facts *facts)
 {
@@ -178,6 +186,10 @@ void report(const struct options *o, const struct region *region, const struct u
     uint64_t exceptions = o->gup != GUP_NO ? 0 : sum.expected + sum.refused + count->signals;
     struct utsname kernel;
 
+    if (o->summary) {
+        print_summary(o, &sum, tally);
+        return;
+    }
     uname(&kernel);
     begin(NULL, '{');
     number("version", 1);

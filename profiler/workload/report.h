@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The one line of JSON. */
+/* What was counted: one line of JSON, or a sentence (--summary). */
 #ifndef WORKLOAD_REPORT_H
 #define WORKLOAD_REPORT_H
 

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Real BPF on the running kernel: the same suite natively and, by ``uffd-profiler vm``, on others.
 
-``UFFD_EXPECT_WAYS`` (e.g. ``fentry,kprobe,tracepoint``) names the ways that this kernel must have: a way
-that is lost makes the suite fail, it is not skipped.
+``UFFD_EXPECT_WAYS`` (e.g. ``fentry,kprobe,tracepoint``) names the ways that this kernel must have.
 """
 
 import os

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -28,8 +29,8 @@ class Type:
 class Independent:
     """A second reader of the BTF format (Documentation/bpf/btf.rst), which shares nothing with ours."""
 
-    EXTRA = {1: 4, 3: 12, 14: 4, 17: 4}  # bytes behind a record: INT, ARRAY, VAR, DECL_TAG
-    EACH = {4: 12, 5: 12, 6: 8, 13: 8, 15: 12, 19: 12}  # and for each of its elements
+    EXTRA: ClassVar = {1: 4, 3: 12, 14: 4, 17: 4}  # bytes behind a record: INT, ARRAY, VAR, DECL_TAG
+    EACH: ClassVar = {4: 12, 5: 12, 6: 8, 13: 8, 15: 12, 19: 12}  # and for each of its elements
 
     def __init__(self) -> None:
         data = VMLINUX.read_bytes()
@@ -43,7 +44,7 @@ class Independent:
             each = self.EACH.get(kind, 0)
             length = self.EXTRA.get(kind, 0) + count * each
             step = each or 12
-            body = ()
+            body: tuple[tuple[int, ...], ...] = ()
             if kind in (3, 4, 5, 6):
                 chunk = data[position : position + length]
                 body = tuple(struct.iter_unpack(f"<{step // 4}I", chunk))

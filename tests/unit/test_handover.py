@@ -127,8 +127,8 @@ def test_descriptors_beyond_the_limit_are_an_error_that_says_so(
     send(theirs, Handover({}, {"links": fds}))
     before = open_fds()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    highest = max(map(int, before)) + 1
-    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 5, hard))
+    free = [number for number in range(4096) if str(number) not in before]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free[5], hard))
     try:
         with pytest.raises(OSError, match="Too many open files"):
             receive(ours)

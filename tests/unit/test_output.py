@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """An output file is refused at once or written in full; what stood there stays until then."""
 
-import io
+import errno
 import os
 import stat
 import sys
@@ -115,20 +115,32 @@ def test_a_full_disk() -> None:
 def test_a_full_disk_leaves_no_half_of_a_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "new"
     output = Output(str(path), False)
-    real = os.fdopen
+    real = os.write
 
-    def full(fd: int, *args: object, **kwargs: object) -> io.TextIOWrapper:
-        stream = real(fd, "w", encoding="utf-8")
-        stream.write("half")
-        stream.flush()
-        os.dup2(os.open("/dev/full", os.O_WRONLY), fd)
-        return stream
+    def full(fd: int, data: bytes) -> int:
+        if path.stat().st_size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(fd, data[:2])
 
-    monkeypatch.setattr(os, "fdopen", full)
+    monkeypatch.setattr(os, "write", full)
     with pytest.raises(UserError, match="No space left"):
         output.write("text")
     output.discard()
     assert not path.exists()
+
+
+def test_a_full_disk_leaves_no_half_of_an_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "old"
+    path.write_text("old")
+
+    def full(fd: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    output = Output(str(path), True)
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(UserError, match="No space left"):
+        output.write("text")
+    assert path.read_text() == ""
 
 
 def test_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
@@ -139,13 +151,19 @@ def test_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_standard_output_on_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    with open("/dev/full", "w") as full:
-        monkeypatch.setattr(sys, "stdout", full)
-        with pytest.raises(UserError, match="standard output.* cannot be written: No space left") as caught:
-            Output("-", False).write("text")
-        assert caught.value.code == Exit.OUTPUT
-        # The text is still in the buffer, and cannot leave it at the end of the block either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())
+    full = open("/dev/full", "w")  # noqa: SIM115
+    monkeypatch.setattr(sys, "stdout", full)
+    with pytest.raises(UserError, match="standard output cannot be written: No space left") as caught:
+        Output("-", False).write("text")
+    assert caught.value.code == Exit.OUTPUT
+    full.close()  # raises nothing any more
+
+
+def test_standard_output_that_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    with pytest.raises(UserError, match="standard output cannot be written: Bad file descriptor") as caught:
+        Output("-", False).write("text")
+    assert caught.value.code == Exit.OUTPUT
 
 
 def test_a_reader_that_went_away_is_the_callers_business(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -138,7 +138,7 @@ def test_an_absent_hook_is_named_with_its_reason(name: str) -> None:
 
     found = verdict(snapshot(SKIPPED), chosen=plan(refuse))
     assert found.answer == "not exercised"
-    assert f"the hook {name} is absent: the moon is full" == found.reason
+    assert found.reason.startswith(f"the hook {name} is absent: the moon is full")
 
 
 def test_a_hook_that_the_verdict_does_not_need() -> None:
