@@ -9,13 +9,14 @@
  */
 #ifdef MAPLE_LEAF_64
 #define MAPLE_WORDS 16 /* parent and 15 pivots, half of a node */
-#define MAPLE_DEPTH 8
+#define MAPLE_DEPTH 7
 
 INLINE u64 find_vma(u64 mm, u64 address)
 {
     u64 entry = read_u64(mm + OFF_mm_struct__mm_mt + OFF_maple_tree__ma_root);
     if ((entry & 3) != 2 || entry <= 4096) /* xa_is_node() in include/linux/xarray.h */
         return 0;
+#pragma nounroll
     for (int depth = 0; depth < MAPLE_DEPTH; depth++) {
         u64 words[MAPLE_WORDS];
         u64 node = entry & ~0xffULL;
@@ -25,11 +26,11 @@ INLINE u64 find_vma(u64 mm, u64 address)
         u64 slots_at = type == MAPLE_ARANGE_64 ? OFF_maple_arange_64__slot : OFF_maple_range_64__slot;
         u32 pivots = type == MAPLE_ARANGE_64 ? MAPLE_ARANGE_64_PIVOTS : MAPLE_RANGE_64_PIVOTS;
         u32 slot = 0;
-#pragma unroll
+        u32 open = 1; /* no branches: the verifier follows one path, not one for each pivot */
+#pragma nounroll
         for (u32 i = 1; i < MAPLE_WORDS; i++) {
-            if (i > pivots || words[i] == 0 || words[i] >= address)
-                break;
-            slot++;
+            open &= (i <= pivots) & (words[i] != 0) & (words[i] < address);
+            slot += open;
         }
         entry = read_u64(node + slots_at + slot * 8);
         if (type != MAPLE_LEAF_64)

@@ -9,9 +9,7 @@
  */
 INLINE void fault_forget(struct thread *thread)
 {
-    userfault_never_slept(thread);
-    if (thread->facts & FACT_SWAP)
-        swap_finish(thread);
+    swap_finish(thread);
     if (thread->userfault_enter)
         userfault_wait_ended(thread);
     thread->begin = 0;
@@ -30,19 +28,33 @@ INLINE void fault_begin(struct thread *thread, u64 address, u32 facts, u8 origin
     thread->begin = bpf_ktime_get_ns();
 }
 
+/* By tracepoint the VMA has to be searched for, once for all who ask. */
+INLINE u64 fault_vma(struct thread *thread)
+{
+#if WAY_IS(map_pages, tracepoint) || WAY_IS(userfault, tracepoint)
+    bool wanted = thread->awake_message & AWAKE_SEEN;
+#if WAY_IS(map_pages, tracepoint)
+    wanted |= read_fault_is_candidate(thread->facts);
+#endif
+    if (wanted)
+        return find_vma(FIELD64(bpf_get_current_task(), task_struct__mm), thread->address);
+#endif
+    return 0;
+}
+
 /* settled: no further pass can follow. */
 INLINE void fault_completed(struct thread *thread, bool succeeded, bool settled)
 {
     u64 total = bpf_ktime_get_ns() - thread->begin;
-    userfault_never_slept(thread);
+    u64 vma = fault_vma(thread);
+    userfault_never_slept(thread, vma);
     if (settled && (thread->userfault_enter || thread->userfault_open))
         userfault_completed(thread);
     u64 own = total > thread->waited ? total - thread->waited : 0;
-    if (thread->facts & FACT_SWAP)
-        swap_finish(thread);
+    swap_finish(thread);
     if (succeeded && !(thread->facts & FACT_AGAIN)) {
         slot_time(SLOT_PAGE_FAULT + thread->origin, own, thread->waited);
-        read_fault_completed(thread, own);
+        read_fault_completed(thread, own, vma);
     }
     thread->begin = 0;
     thread->facts = 0;
@@ -80,24 +92,25 @@ int raw_page_fault_kernel(struct bpf_raw_tracepoint_args *ctx)
 /* The software events PAGE_FAULTS_MIN and _MAJ fire once, when an exception's fault has completed
  * (mm/memory.c: mm_account_fault), not for RETRY, errors or GUP.
  */
-INLINE void accounted(u32 fact)
-{
-    struct thread *thread = thread_current();
-    if (!thread || !thread->begin || thread->origin == ORIGIN_GUP)
-        return;
-    thread->facts |= fact;
-    fault_completed(thread, true, true);
-}
+BPF_PROG_ARRAY(completion, 1);
 
 int event_minor(void *ctx)
 {
-    accounted(0);
+    struct thread *thread = thread_current();
+    if (thread && thread->begin && thread->origin != ORIGIN_GUP)
+        fault_completed(thread, true, true);
     return 0;
 }
 
+/* The same with one fact more: a tail call, so that it is compiled and verified once. */
 int event_major(void *ctx)
 {
-    accounted(FACT_MAJOR);
+    struct thread *thread = thread_current();
+    if (!thread || !thread->begin)
+        return 0;
+    thread->facts |= FACT_MAJOR;
+    completion.call(ctx, 0);
+    missed(MISSED_RETURN_LOST);
     return 0;
 }
 #endif

@@ -38,13 +38,16 @@ INLINE u32 read_fault_outcome(u32 facts)
  * when the window held nothing, so "skipped" needs proof that the page was in the page cache: a MINOR
  * userfault, or a page mapped by this thread without waiting for the disk.
  */
-INLINE void read_fault_classify(struct thread *thread)
+INLINE bool read_fault_is_candidate(u32 facts)
+{
+    return !(facts & (FACT_WRITE | FACT_PROT)) && (facts & (FACT_RAN | FACT_RSS | FACT_USERFAULT));
+}
+
+INLINE void read_fault_classify(struct thread *thread, u64 vma)
 {
     u32 facts = thread->facts;
-    if ((facts & (FACT_WRITE | FACT_PROT)) || !(facts & (FACT_RAN | FACT_RSS | FACT_USERFAULT)))
+    if (!read_fault_is_candidate(facts))
         return;
-    u64 mm = FIELD64(bpf_get_current_task(), task_struct__mm);
-    u64 vma = find_vma(mm, thread->address);
     if (!vma) {
         missed(MISSED_VMA_UNKNOWN);
         thread->facts &= ~FACT_READ;
@@ -79,11 +82,11 @@ INLINE u32 read_fault_outcome_by_tracepoint(struct thread *thread)
 }
 #endif
 
-INLINE void read_fault_completed(struct thread *thread, u64 own)
+INLINE void read_fault_completed(struct thread *thread, u64 own, u64 vma)
 {
     u32 outcome;
 #if WAY_IS(map_pages, tracepoint)
-    read_fault_classify(thread);
+    read_fault_classify(thread, vma);
     outcome = read_fault_outcome_by_tracepoint(thread);
 #else
     outcome = read_fault_outcome(thread->facts);

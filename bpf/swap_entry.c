@@ -7,12 +7,16 @@
 
 INLINE void swap_finish(struct thread *thread)
 {
+#if !WAY_IS(swap_entry, none)
+    if (!(thread->facts & FACT_SWAP))
+        return;
+    thread->facts &= ~FACT_SWAP;
     if (thread->swap_enter) {
         missed(MISSED_RETURN_LOST);
         thread->swap_enter = 0;
     }
-    thread->facts &= ~FACT_SWAP;
     slot_time(SLOT_SWAP_FAULT + thread->swap_kind, thread->swap_ns, 0);
+#endif
 }
 
 INLINE void do_swap_page_entered(u64 vmf)

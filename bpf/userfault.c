@@ -37,10 +37,9 @@ INLINE void userfault_left(struct thread *thread)
         userfault_finish(thread, thread->userfault_by_gup ? RESULT_RESOLVED : RESULT_INTERRUPTED);
 }
 
-INLINE void userfault_begin(struct thread *thread, u64 page, u8 reason, u8 backing)
+/* One wait more, of the open userfault or of a new one. */
+INLINE void userfault_wait_begins(struct thread *thread, u64 page, u8 reason, u8 backing)
 {
-    if (thread->userfault_enter) /* woken before it got to sleep: the scheduler did not tell its end */
-        userfault_wait_ended(thread);
     if (thread->userfault_page != page || thread->reason != reason)
         userfault_left(thread);
     if (!thread->userfault_open) {
@@ -53,9 +52,18 @@ INLINE void userfault_begin(struct thread *thread, u64 page, u8 reason, u8 backi
         slot_count(SLOT_USERFAULT_BEGUN + userfault_slot(thread), 1);
     }
     thread->facts |= FACT_USERFAULT;
+    slot_count(SLOT_USERFAULT_WAIT_BEGUN + userfault_slot(thread), 1);
+}
+
+INLINE void userfault_begin(struct thread *thread, u64 page, u8 reason, u8 backing)
+{
+#if WAY_IS(userfault, kprobe)
+    if (thread->userfault_enter) /* woken before it got to sleep: the scheduler did not tell its end */
+        userfault_wait_ended(thread);
+#endif
+    userfault_wait_begins(thread, page, reason, backing);
     thread->userfault_enter = bpf_ktime_get_ns();
     thread->userfault_asleep = 0;
-    slot_count(SLOT_USERFAULT_WAIT_BEGUN + userfault_slot(thread), 1);
     waiting_add(thread);
 }
 
@@ -130,16 +138,18 @@ RETURN(userfault, handle_userfault, handle_userfault_returned)
  * pair on one's own stack proves the wait and gives the message, its reason and address, at a tenth of
  * the price of a stack trace. A remnant of an earlier wait does not count: it is not linked into a queue.
  */
-#define STACK_CHUNK 64 /* words read at once */
+#define STACK_CHUNK 64 /* words looked at in one read */
 struct stack_chunk {
-    u64 word[STACK_CHUNK + 1]; /* one word of overlap: the pair may straddle two chunks */
+    u64 word[STACK_CHUNK + 3]; /* private, func, entry.next: the three may straddle two chunks */
 };
 BPF_PERCPU_ARRAY(stack_chunks, struct stack_chunk, 1);
 
-INLINE bool is_linked(u64 entry)
+/* Every way out of handle_userfault() unlinks the entry: its next is then itself (list_del_init), or a
+ * poison, which is no kernel address (list_del).
+ */
+INLINE bool is_linked(u64 next, u64 entry)
 {
-    u64 next = read_u64(entry);
-    return next != entry && read_u64(next + 8) == entry;
+    return next != entry && (next >> 48) == 0xffff;
 }
 
 INLINE u64 userfault_on_stack(u64 task, u32 chunks)
@@ -148,19 +158,23 @@ INLINE u64 userfault_on_stack(u64 task, u32 chunks)
     struct stack_chunk *chunk = stack_chunks.lookup(&zero);
     if (!chunk)
         return 0;
-    u64 end = FIELD64(task, task_struct__stack) + THREAD_SIZE;
+    u64 base = FIELD64(task, task_struct__stack) + THREAD_SIZE - sizeof(chunk->word);
+#pragma nounroll
     for (u32 n = 0; n < STACK_CHUNKS_KERNEL && n < chunks; n++) {
-        end -= STACK_CHUNK * 8;
-        if (bpf_probe_read_kernel(chunk->word, (STACK_CHUNK + (n > 0)) * 8, (void *)end))
+        if (bpf_probe_read_kernel(chunk->word, sizeof(chunk->word), (void *)base))
             return 0;
+/* One branch a word, and unrolled: the verifier keeps a state for each turn, and compares them all. */
+#pragma clang loop unroll_count(8)
         for (u32 i = 0; i < STACK_CHUNK; i++) {
-            if (chunk->word[i] != task || chunk->word[i + 1] != ADDRESS_userfaultfd_wake_function)
+            u64 differs = (chunk->word[i] ^ task) | (chunk->word[i + 1] ^ ADDRESS_userfaultfd_wake_function);
+            asm volatile("" : "+r"(differs));
+            if (differs)
                 continue;
-            u64 queue = end + i * 8 - OFF_userfaultfd_wait_queue__wq - OFF_wait_queue_entry__private;
-            u64 link = queue + OFF_userfaultfd_wait_queue__wq + OFF_wait_queue_entry__entry;
-            if (is_linked(link) || is_linked(link))
-                return queue;
+            if (is_linked(chunk->word[i + 2], base + (i + 2) * 8))
+                return base + i * 8 - OFF_userfaultfd_wait_queue__wq - OFF_wait_queue_entry__private;
+            break; /* a remnant: go on with the next chunk */
         }
+        base -= STACK_CHUNK * 8;
     }
     return 0;
 }
@@ -176,11 +190,14 @@ INLINE u64 message_page(u64 queue)
     return read_u64(queue + OFF_userfaultfd_wait_queue__msg + 16) & PAGE_MASK;
 }
 
-INLINE bool userfault_by_message(struct thread *thread, u64 flags, u64 page)
+INLINE u8 message_reason(u64 flags)
 {
-    u8 reason = flags & UFFD_PAGEFAULT_FLAG_WP ? REASON_WP
+    return flags & UFFD_PAGEFAULT_FLAG_WP ? REASON_WP
         : flags & UFFD_PAGEFAULT_FLAG_MINOR ? REASON_MINOR : REASON_MISSING;
-    u64 vma = find_vma(FIELD64(bpf_get_current_task(), task_struct__mm), thread->address);
+}
+
+INLINE bool userfault_region(struct thread *thread, u64 vma)
+{
     if (!vma) {
         missed(MISSED_VMA_UNKNOWN);
         return false;
@@ -188,7 +205,6 @@ INLINE bool userfault_by_message(struct thread *thread, u64 flags, u64 page)
     if (!(thread->facts & FACT_REGION) && (thread->facts & FACT_RAN))
         thread->facts |= FACT_RAN_FIRST;
     region_note(thread, vma);
-    userfault_begin(thread, page, reason, thread->backing);
     return true;
 }
 
@@ -218,14 +234,16 @@ int raw_sched_waking(struct bpf_raw_tracepoint_args *ctx)
     return 0;
 }
 
-INLINE void userfault_never_slept(struct thread *thread)
+INLINE void userfault_never_slept(struct thread *thread, u64 vma)
 {
     u64 flags = thread->awake_message;
     if (!(flags & AWAKE_SEEN))
         return;
     thread->awake_message = 0;
-    if (userfault_by_message(thread, flags, thread->awake_page))
-        userfault_wait_ended(thread);
+    if (!userfault_region(thread, vma))
+        return;
+    userfault_wait_begins(thread, thread->awake_page, message_reason(flags), thread->backing);
+    slot_time(SLOT_USERFAULT_WAIT + userfault_slot(thread), 0, 0);
 }
 
 INLINE void userfault_asleep(struct thread *thread, u64 task)
@@ -234,12 +252,26 @@ INLINE void userfault_asleep(struct thread *thread, u64 task)
     /* waken is set ahead of the wake-up: then the note is of this very wait, or will be. */
     if (!queue || read_u8(queue + OFF_userfaultfd_wait_queue__waken))
         return;
-    userfault_never_slept(thread);
-    if (userfault_by_message(thread, message_flags(queue), message_page(queue)))
-        thread->userfault_asleep = 1;
+    bool note = thread->awake_message & AWAKE_SEEN;
+    thread->awake_message = 0;
+    u64 page = message_page(queue);
+    u64 vma = find_vma(FIELD64(task, task_struct__mm), page);
+    if (!userfault_region(thread, vma))
+        return;
+    userfault_begin(thread, page, message_reason(message_flags(queue)), thread->backing);
+    thread->userfault_asleep = 1;
+    if (!note)
+        return;
+    if (thread->awake_page == thread->userfault_page) { /* an earlier wait of this userfault */
+        slot_count(SLOT_USERFAULT_WAIT_BEGUN + userfault_slot(thread), 1);
+        slot_time(SLOT_USERFAULT_WAIT + userfault_slot(thread), 0, 0);
+    } else { /* of a fault that a signal ended */
+        missed(MISSED_RETURN_LOST);
+    }
 }
 #else
-INLINE void userfault_never_slept(struct thread *thread)
+#define AWAKE_SEEN 0
+INLINE void userfault_never_slept(struct thread *thread, u64 vma)
 {
 }
 #endif

@@ -5,15 +5,15 @@ import argparse
 import os
 import signal
 import sys
-from types import ModuleType
-from typing import NoReturn
+from importlib import import_module
+from typing import Any, NoReturn
 
 from . import __version__
-from .commands import check, doctor, profile, vm, workload
 from .errors import Exit, UserError
 from .output import forget_stdout, write_stdout
 
-COMMANDS: tuple[ModuleType, ...] = (doctor, profile, check, workload, vm)
+COMMANDS = ("doctor", "profile", "check", "workload", "vm")
+"""Modules of ``profiler.commands``, in the order of the help."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -22,9 +22,16 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.exit(Exit.USAGE, f"{self.prog}: {message}; see `{self.prog} --help`.\n")
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Of argparse: where --help and --version go, which may be a full disk."""
+        if message and file is sys.stdout:
+            write_stdout(message)
+        else:
+            super()._print_message(message, file)
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+
+def parser(argv: list[str]) -> argparse.ArgumentParser:
+    """The command line; of the commands, only the one that is called is imported, if it is known."""
     top = _Parser(
         prog="uffd-profiler",
         description="Where the time of a page fault goes, around userfaultfd; and whether the kernel "
@@ -32,7 +39,8 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for module in COMMANDS:
+    for name in argv[:1] if argv[:1] and argv[0] in COMMANDS else COMMANDS:
+        module = import_module(f"profiler.commands.{name}")
         command = commands.add_parser(
             module.NAME,
             help=module.HELP,
@@ -60,15 +68,15 @@ def main(argv: list[str] | None = None) -> int:
         forget_stdout()
         return Exit.OUTPUT
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        signal.signal(signal.SIGTERM, previous or signal.SIG_DFL)
 
 
 def _run(argv: list[str] | None) -> int:
+    argv = sys.argv[1:] if argv is None else argv
     try:
-        args = parser().parse_args(argv)
+        args = parser(argv).parse_args(argv)
         code = int(args.run(args))
     except SystemExit as end:
-        # What argparse printed, --help for one, may still be in the buffer.
         code = end.code if isinstance(end.code, int) else Exit.OK
     if sys.stdout is not None:
         write_stdout("")

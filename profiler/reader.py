@@ -26,7 +26,7 @@ class Reader:
         self._cpus = cpus
         self._slots = mmap.mmap(slots_fd, cpus * SLOTS * _SLOT_BYTES, mmap.MAP_SHARED, mmap.PROT_READ)
         self._waiting = mmap.mmap(waiting_fd, rows * _WAITING.size, mmap.MAP_SHARED, mmap.PROT_READ)
-        self._labels = [(family.name, labels) for family in FAMILIES.values() for labels in family.keys()]
+        self._labels = [(family.name, labels) for family in FAMILIES.values() for labels in family.labels()]
 
     def read(self, recursion_misses: dict[str, int | None] | None = None) -> Snapshot:
         """The figures of this moment."""

@@ -53,7 +53,7 @@ class Family:
         """Number of slots."""
         return prod(len(values) for _, values in self.axes)
 
-    def keys(self) -> Iterator[tuple[str, ...]]:
+    def labels(self) -> Iterator[tuple[str, ...]]:
         """Label values of each slot, in slot order."""
         return product(*(values for _, values in self.axes))
 

@@ -24,7 +24,7 @@ from ..hooks.attacher import Request
 from ..hooks.catalogue import WAYS
 from ..hooks.processes import FOLLOWED
 from ..hooks.session import Session, drop_privileges
-from ..output import Output
+from ..output import Output, write_stdout
 from ..reports import checked
 from ..slots import MODES
 from ..snapshot import Snapshot
@@ -64,11 +64,13 @@ def _policy_name(text: str) -> str:
 def run(args: argparse.Namespace) -> int:
     """Run all cases and print the table."""
     output = Output(args.json, args.force) if args.json is not None else None
-    runner = Runner()
+    runner: Runner | None = None
     try:
+        runner = Runner()
         session = Session(Request({runner.pid: FOLLOWED}, args.best_way))
     except BaseException:
-        runner.close()
+        if runner:
+            runner.close()
         if output:
             output.discard()
         raise
@@ -90,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     if output:
         output.write(checked.to_json(answer))
     if not output or output.path != "-":
-        print(checked.to_text(answer))
+        write_stdout(checked.to_text(answer) + "\n")
     return code
 
 

@@ -22,6 +22,7 @@ from ..hooks.planner import Plan
 from ..hooks.session import Session, open_files_needed
 from ..kernel import abilities, settings, userfaultfd
 from ..kernel.btf import Btf
+from ..output import write_stdout
 
 NAME = "doctor"
 HELP = "say what this kernel and this user can do, and what to do about each lack"
@@ -57,26 +58,31 @@ def run(args: argparse.Namespace) -> int:
             plan = session.plan
     except UserError as error:
         refusal = str(error)
-    uname = os.uname()
-    print(f"kernel {uname.release} {uname.machine}\n")
-    for finding in findings:
-        print(f"{finding.state:>5}  {finding.subject:<22} {finding.found}")
-        if finding.advice:
-            print(f"{'':>7}{'':<23}→ {finding.advice}")
-    print()
-    if plan is None:
-        print(f"No hook could be attached: {refusal}")
-    else:
-        for line in _hooks(plan):
-            print(line)
     answerable, why = _answerable(plan, findings)
-    print()
-    if answerable:
-        print("Whether fault-around is skipped in userfaultfd regions can be answered here: "
-              "`uffd-profiler check` does it.")  # fmt: skip
-        return Exit.OK
-    print(f"Whether fault-around is skipped in userfaultfd regions cannot be told here: {why}.")
-    return Exit.CANNOT_TELL
+    write_stdout("\n".join(_lines(findings, plan, refusal, why)) + "\n")
+    return Exit.OK if answerable else Exit.CANNOT_TELL
+
+
+def _lines(findings: list[Finding], plan: Plan | None, refusal: str, why: str) -> Iterator[str]:
+    uname = os.uname()
+    yield f"kernel {uname.release} {uname.machine}"
+    yield ""
+    for finding in findings:
+        yield f"{finding.state:>5}  {finding.subject:<22} {finding.found}"
+        if finding.advice:
+            yield f"{'':>7}{'':<23}→ {finding.advice}"
+    yield ""
+    if plan is None:
+        yield f"No hook could be attached: {refusal}"
+    else:
+        yield from _hooks(plan)
+    yield ""
+    question = "Whether fault-around is skipped in userfaultfd regions"
+    yield (
+        f"{question} cannot be told here: {why}."
+        if why
+        else (f"{question} can be answered here: `uffd-profiler check` does it.")
+    )
 
 
 def _user() -> Iterator[Finding]:

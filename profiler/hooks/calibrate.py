@@ -49,7 +49,7 @@ def minor_bit(settings: Settings) -> int | None:
     finally:
         settings.calibrating = 0
         os.close(fd)
-    flag = settings.armed_flags & ~settings.plain_flags
+    flag: int = settings.armed_flags & ~settings.plain_flags
     known = flag & (VM_UFFD_MISSING | VM_UFFD_WP)
     if flag == 0 or flag & (flag - 1) or known:
         raise UserError(

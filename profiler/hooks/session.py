@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any, Self, TextIO
 
 from ..errors import Exit, UserError
 from ..kernel import abilities
@@ -73,7 +73,7 @@ class Session:
         self._program_info, self._links, self._programs = [], [], []
         self._reader.close()
 
-    def __enter__(self) -> "Session":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -167,24 +167,24 @@ def _require_bpf() -> None:
             "This kernel has no system call bpf(2); boot one built with CONFIG_BPF_SYSCALL.",
             Exit.CANNOT_ATTACH,
         )
+    name = errno.errorcode.get(refused, refused)
     raise UserError(
-        f"The kernel refuses bpf(2) ({errno.errorcode.get(refused, refused)}); it takes CAP_BPF and CAP_PERFMON "
-        "(root has them unless a container or a seccomp filter takes them away), and lockdown below "
-        "confidentiality: run `uffd-profiler doctor` to see which.",
+        f"The kernel refuses bpf(2) ({name}); it takes CAP_BPF and CAP_PERFMON, which root has unless a "
+        "container or a seccomp filter takes them away: run `uffd-profiler doctor` to see what is lacking.",
         Exit.CANNOT_ATTACH,
     )
 
 
 def _require_open_files() -> None:
     """As many as are allowed; what runs already, such as the command, keeps its own limit."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = open_files_needed()
     if hard < needed:
         raise UserError(
             f"This process may open {hard} files and needs {needed}; raise the limit: `ulimit -n {needed}`.",
             Exit.CANNOT_ATTACH,
         )
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(needed, 4096)), hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4096)), hard))
 
 
 def open_files_needed() -> int:

@@ -87,7 +87,7 @@ def try_fentry(btf: Btf, function: str = "handle_mm_fault") -> str | None:
             0,
             0,
             function_id,
-        )  # fmt: skip
+        )
     )
     libc = ct.CDLL(None, use_errno=True)
     fd = libc.syscall(_SYS_BPF, _BPF_PROG_LOAD, ct.byref(attr), ct.sizeof(attr) - 1)

@@ -36,6 +36,7 @@ _MEMBERS: dict[str, tuple[str, ...]] = {
     "userfaultfd_wait_queue__wq": ("wq",),
     "userfaultfd_wait_queue__waken": ("waken",),
     "wait_queue_entry__private": ("private",),
+    "wait_queue_entry__func": ("func",),
     "wait_queue_entry__entry": ("entry",),
 }
 
@@ -48,7 +49,7 @@ _MAPLE_MEMBERS: dict[str, tuple[str, ...]] = {
 }
 
 
-class MissingMember(Exception):
+class MissingMemberError(Exception):
     """The kernel has no structure or member that the programs need; ``str()`` names it."""
 
 
@@ -63,22 +64,27 @@ def _offsets(btf: Btf, members: dict[str, tuple[str, ...]]) -> dict[str, int]:
             except KeyError:
                 continue
         else:
-            raise MissingMember(f"struct {struct} has no member {names[0]}")
+            raise MissingMemberError(f"struct {struct} has no member {names[0]}")
     return found
 
 
 def offsets(btf: Btf) -> dict[str, int]:
     """``OFF_<struct>__<member>`` in bytes.
 
-    :raises MissingMember: when this kernel lacks one.
+    :raises MissingMemberError: when this kernel lacks one.
     """
-    return _offsets(btf, _MEMBERS)
+    found = _offsets(btf, _MEMBERS)
+    private = found["OFF_wait_queue_entry__private"]
+    neighbours = found["OFF_wait_queue_entry__func"], found["OFF_wait_queue_entry__entry"]
+    if neighbours != (private + 8, private + 16):  # bpf/userfault.c looks for the three side by side
+        raise MissingMemberError("struct wait_queue_entry has its members in an unknown order")
+    return found
 
 
 def maple_tree(btf: Btf) -> dict[str, int]:
     """Constants for ``bpf/find_vma.h``.
 
-    :raises MissingMember: when this kernel keeps its VMAs in no maple tree, or lays its nodes out so that
+    :raises MissingMemberError: when this kernel keeps its VMAs in no maple tree, or lays its nodes out so that
         the walk does not know them.
     """
     found = _offsets(btf, _MAPLE_MEMBERS)
@@ -90,9 +96,9 @@ def maple_tree(btf: Btf) -> dict[str, int]:
             "MAPLE_ARANGE_64_PIVOTS": btf.member("maple_arange_64", "pivot").count,
         }
     except KeyError as error:
-        raise MissingMember(f"BTF describes no {error}") from error
+        raise MissingMemberError(f"BTF describes no {error}") from error
     for struct in ("maple_range_64", "maple_arange_64"):
         pivot = btf.member(struct, "pivot")
         if pivot.offset != 8 or pivot.count > 15:
-            raise MissingMember(f"struct {struct} has its pivots at an unknown place")
+            raise MissingMemberError(f"struct {struct} has its pivots at an unknown place")
     return found

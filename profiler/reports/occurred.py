@@ -8,5 +8,5 @@ from ..snapshot import Labels, Slot, Snapshot
 def occurred(snapshot: Snapshot, family: str) -> list[tuple[Labels, Slot]]:
     """Label sets with at least one event."""
     found = snapshot.slots.get(family, {})
-    declared = FAMILIES[family].keys()
+    declared = FAMILIES[family].labels()
     return [(labels, found[labels]) for labels in declared if labels in found and found[labels].count]

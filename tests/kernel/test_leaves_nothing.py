@@ -3,10 +3,12 @@
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from profiler.hooks.catalogue import WayName
@@ -35,8 +37,11 @@ def _wait_until_attached(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _holds_links(pid: int) -> bool:
-    fds = Path(f"/proc/{pid}/fd")
-    return any("bpf" in os.readlink(fd) or "perf_event" in os.readlink(fd) for fd in fds.iterdir())
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            if re.match(r"anon_inode:.*(bpf|perf)", os.readlink(fd)):
+                return True
+    return False
 
 
 def _children(pid: int) -> list[int]:

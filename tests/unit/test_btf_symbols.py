@@ -95,7 +95,7 @@ def test_offsets_that_the_programs_use(btf: Btf, independent: Independent, key: 
     alternatives = (layout._MEMBERS | layout._MAPLE_MEMBERS)[key]
     owner = independent.named.get((4, struct_name))
     if owner is None and key in layout._MAPLE_MEMBERS:
-        with pytest.raises(layout.MissingMember, match=struct_name):
+        with pytest.raises(layout.MissingMemberError, match=struct_name):
             layout.maple_tree(btf)
         return
     assert owner is not None
@@ -186,7 +186,7 @@ def test_what_is_unknown_is_a_key_error(btf: Btf) -> None:
 
 def test_a_member_that_the_kernel_lacks_is_named(btf: Btf, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(layout._MEMBERS, "vm_fault__nonesuch", ("nonesuch", "nor_this"))
-    with pytest.raises(layout.MissingMember, match="struct vm_fault has no member nonesuch"):
+    with pytest.raises(layout.MissingMemberError, match="struct vm_fault has no member nonesuch"):
         layout.offsets(btf)
 
 

@@ -55,7 +55,14 @@ def test_everything_arrives_in_order(
     ours, theirs = channels
     links, programs = _files(numbers[0]), _files(numbers[1])
     facts = {"plan": [{"hook": "a"}], "cpus": 2, "minor_flag": None, "text": "é" * 300_000}
-    sender = _in_thread(lambda: send(theirs, Handover(facts, {"links": links, "programs": programs})))
+
+    def body() -> None:
+        try:
+            send(theirs, Handover(facts, {"links": links, "programs": programs}))
+        finally:
+            theirs.shutdown(socket.SHUT_WR)  # a sender that fails shall not leave the receiver waiting
+
+    sender = _in_thread(body)
     got = receive(ours)
     sender.join()
     try:

@@ -34,7 +34,7 @@ class Memory:
         os.truncate(self.waiting, rows * ROW_BYTES)
 
     def put(self, cpu: int, family: str, labels: Labels, slot: Slot) -> None:
-        index = FAMILIES[family].base + list(FAMILIES[family].keys()).index(labels)
+        index = FAMILIES[family].base + list(FAMILIES[family].labels()).index(labels)
         os.pwrite(self.slots, pack(slot), (cpu * SLOTS + index) * SLOT_BYTES)
 
     def wait(
@@ -103,7 +103,7 @@ def test_every_slot_is_read_under_its_own_labels() -> None:
     with mapped(2) as (memory, reader):
         wanted = {}
         for family in FAMILIES.values():
-            for index, labels in enumerate(family.keys()):
+            for index, labels in enumerate(family.labels()):
                 count = family.base + index + 1
                 memory.put(count % 2, family.name, labels, Slot(count=count))
                 wanted[family.name, labels] = Slot(count=count)
@@ -156,10 +156,10 @@ def test_waiting_threads_oldest_first_free_rows_left_out() -> None:
 
 def test_how_many_wait_is_begun_less_ended_also_beyond_the_table() -> None:
     with mapped(cpus=2, rows=1) as (memory, reader):
-        for cpu, (reason, backing) in enumerate(islice(FAMILIES["userfault_wait"].keys(), 2)):
+        for cpu, (reason, backing) in enumerate(islice(FAMILIES["userfault_wait"].labels(), 2)):
             memory.put(cpu, "userfault_wait_begun", (reason, backing), Slot(count=7))
         # A thread may go to sleep on one cpu and be woken on another.
-        memory.put(1, "userfault_wait", next(FAMILIES["userfault_wait"].keys()), Slot(count=3))
+        memory.put(1, "userfault_wait", next(FAMILIES["userfault_wait"].labels()), Slot(count=3))
         snapshot = reader.read()
     assert snapshot.waiting_now == 11
     assert snapshot.waiting == ()

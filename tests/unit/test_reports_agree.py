@@ -84,7 +84,7 @@ def slots(draw: st.DrawFn, family: str) -> Slot:
 def profiles(draw: st.DrawFn) -> Profile:
     found = {}
     for name, family in FAMILIES.items():
-        labels = st.sampled_from(list(family.keys()))
+        labels = st.sampled_from(list(family.labels()))
         found[name] = draw(st.dictionaries(labels, slots(name), max_size=4))
     waiters = st.builds(Waiter, BIG, BIG, BIG, BIG, st.sampled_from(REASONS), st.sampled_from(BACKINGS))
     programs = st.dictionaries(st.text(max_size=5), st.none() | BIG, max_size=3)

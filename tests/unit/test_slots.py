@@ -11,7 +11,7 @@ from profiler.slots import FAMILIES, SLOTS, Family, definitions
 
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=str)
 def test_a_family_has_one_slot_for_each_label_set(family: Family) -> None:
-    keys = list(family.keys())
+    keys = list(family.labels())
     assert len(keys) == len(set(keys)) == family.size == prod(len(values) for _, values in family.axes)
     assert all(len(key) == len(family.axes) for key in keys)
 
@@ -83,7 +83,7 @@ def test_a_modes_name_says_its_bits(mode: int) -> None:
     ],
 )
 def test_a_slots_index_is_what_the_c_side_computes(family: str, labels: tuple[str, ...], index: int) -> None:
-    assert list(FAMILIES[family].keys()).index(labels) == index
+    assert list(FAMILIES[family].labels()).index(labels) == index
 
 
 def test_no_two_constants_differ_only_by_being_missed() -> None:

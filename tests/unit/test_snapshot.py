@@ -129,7 +129,7 @@ FILLED = snapshot(
     {
         "read_fault": {
             labels: Slot(count=1 << index)
-            for index, labels in enumerate(FAMILIES["read_fault"].keys())
+            for index, labels in enumerate(FAMILIES["read_fault"].labels())
             if index < 1000
         }
     }
@@ -148,7 +148,7 @@ FILLED = snapshot(
 def test_total_sums_what_matches_and_nothing_else(wanted: dict[str, str | set[str]]) -> None:
     axes = [axis for axis, _ in FAMILIES["read_fault"].axes]
     expected = 0
-    for index, labels in enumerate(FAMILIES["read_fault"].keys()):
+    for index, labels in enumerate(FAMILIES["read_fault"].labels()):
         by_axis = dict(zip(axes, labels, strict=True))
         if all(by_axis[axis] in ({v} if isinstance(v, str) else v) for axis, v in wanted.items()):
             expected |= 1 << index
