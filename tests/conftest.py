@@ -4,7 +4,12 @@
 import os
 from collections.abc import Generator
 
+import hypothesis
 import pytest
+
+# A loaded machine is no reason for a property to fail.
+hypothesis.settings.register_profile("no-deadline", deadline=None)
+hypothesis.settings.load_profile("no-deadline")
 
 _NEVER_SKIPPED = ("tests/kernel", "tests/lab", "tests/cli")
 

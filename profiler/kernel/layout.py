@@ -84,8 +84,8 @@ def offsets(btf: Btf) -> dict[str, int]:
 def maple_tree(btf: Btf) -> dict[str, int]:
     """Constants for ``bpf/find_vma.h``.
 
-    :raises MissingMemberError: when this kernel keeps its VMAs in no maple tree, or lays its nodes out so that
-        the walk does not know them.
+    :raises MissingMemberError: when this kernel keeps its VMAs in no maple tree, or lays its nodes out
+        so that the walk does not know them.
     """
     found = _offsets(btf, _MAPLE_MEMBERS)
     try:

@@ -66,8 +66,8 @@ def to_text(check: Check) -> str:
     own = sum(case.result.expected_faults for case in ran if case.result)
     if not any(case.disagreement for case in check.cases):
         lines.append(
-            f"\n{len(ran)} cases over {', '.join(backings)}: each of the workload's own {own} faults was counted "
-            "exactly once."
+            f"\n{len(ran)} cases over {', '.join(backings)}: each of the workload's own {own} faults "
+            "was counted exactly once."
         )
     lines += ["", conclusion(check)]
     return "\n".join(lines)

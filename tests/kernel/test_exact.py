@@ -11,20 +11,20 @@ from profiler.hooks.session import Session
 from profiler.slots import MODES
 from profiler.snapshot import Snapshot
 from profiler.workload.result import Result
-from profiler.workload.run import Options, UnavailableError, run
+from profiler.workload.run import Backing, Cache, Options, UnavailableError, run
 
 P = 509
 SMALL = 61
 
+_MODES_BY_CACHE: list[tuple[Backing, str, Cache]] = [
+    *(("memfd", mode, "full") for mode in MODES),
+    *(("memfd", mode, "half") for mode in ("none", "missing", "wp", "minor", "missing+minor")),
+    *(("memfd", mode, "empty") for mode in ("none", "missing", "wp", "missing+wp+minor")),
+    *(("memfd-private", mode, "full") for mode in ("none", "missing", "wp", "minor")),
+    *(("tmpfs", mode, "full") for mode in ("none", "missing", "wp", "minor")),
+]
 MODE_CASES = [
-    Options(backing=backing, mode=mode, cache=cache, pages=P)
-    for backing, mode, cache in [
-        *(("memfd", mode, "full") for mode in MODES),
-        *(("memfd", mode, "half") for mode in ("none", "missing", "wp", "minor", "missing+minor")),
-        *(("memfd", mode, "empty") for mode in ("none", "missing", "wp", "missing+wp+minor")),
-        *(("memfd-private", mode, "full") for mode in ("none", "missing", "wp", "minor")),
-        *(("tmpfs", mode, "full") for mode in ("none", "missing", "wp", "minor")),
-    ]
+    Options(backing=backing, mode=mode, cache=cache, pages=P) for backing, mode, cache in _MODES_BY_CACHE
 ]
 """Each mode and backing; a prime number of pages."""
 
@@ -188,7 +188,7 @@ def test_refused_userfaults_are_sigbus(session: Session, threads: int) -> None:
 
 @pytest.mark.parametrize("mode", ["none", "missing", "wp"])
 def test_faults_of_the_kernel_itself_are_apart(session: Session, mode: str) -> None:
-    cache = "empty" if mode == "missing" else "full"
+    cache: Cache = "empty" if mode == "missing" else "full"
     result, seen = _measure(
         session, Options(backing="memfd", mode=mode, cache=cache, gup="auto", pages=SMALL)
     )

@@ -39,7 +39,7 @@ def _wait_until_attached(process: "subprocess.Popen[bytes]") -> None:
 def _holds_links(pid: int) -> bool:
     for fd in Path(f"/proc/{pid}/fd").iterdir():
         with suppress(FileNotFoundError):
-            if re.match(r"anon_inode:.*(bpf|perf)", os.readlink(fd)):
+            if re.match(r"anon_inode:.*(bpf|perf)", str(fd.readlink())):
                 return True
     return False
 
