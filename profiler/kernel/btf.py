@@ -110,7 +110,7 @@ class Btf:
         return prototype.count
 
     def has_tracepoint(self, name: str) -> bool:
-        """Whether the kernel has the raw tracepoint (typedef ``btf_trace_NAME``, include/trace/bpf_probe.h)."""
+        """Whether the kernel has the raw tracepoint: a ``btf_trace_NAME`` (include/trace/bpf_probe.h)."""
         try:
             self._find(f"btf_trace_{name}", _KIND_TYPEDEF)
         except KeyError:
