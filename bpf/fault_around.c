@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Runs of fault-around: twin of profiler/fault_around.py.
+/* Runs of fault-around.
  *
  * One unit is one call of ->map_pages by do_fault_around(). All file systems end in filemap_map_pages(),
  * so one probe covers them. A cold page cache gives two calls for one fault.

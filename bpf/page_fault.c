@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Where a fault begins and ends: twin of profiler/page_fault.py.
+/* Where a fault begins and ends.
  *
  * One unit is one fault, by exactly-once rules: a fault raised by the processor begins with its exception
  * (exceptions:page_fault_user and _kernel fire once, ahead of all passes) and completes with the pass of

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Read faults on VMAs of the page cache: twin of profiler/read_fault.py.
+/* Read faults on VMAs of the page cache.
  *
  * One unit is one fault, however many passes it took, that completed without an error after going through
  * do_read_fault(): it called ->map_pages, or __do_fault() without FAULT_FLAG_WRITE (mm/memory.c).

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Faults that reach do_swap_page(): twin of profiler/swap_entry.py.
+/* Faults that reach do_swap_page().
  *
  * One unit is one fault, over all its passes; time spent in handle_userfault() (a pte marker leads there)
  * is not in it. khugepaged calls do_swap_page() outside of any fault: not counted.
  */
-
 INLINE void swap_finish(struct thread *thread)
 {
 #if !WAY_IS(swap_entry, none)

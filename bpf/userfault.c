@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Userfaults: twin of profiler/userfault.py.
+/* Userfaults.
  *
  * One unit is one fault, by thread and page, however often the kernel re-enters handle_userfault() for it
  * (a wake without a fill, a signal: fs/userfaultfd.c, mm/userfaultfd.c since v7.x). Each stay inside is

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The table of threads that wait in handle_userfault() now: twin of profiler/waiting.py.
+/* The table of threads that wait in handle_userfault() now: read by profiler/reader.py.
  *
  * Mapped by the reader. A free row is taken from and given back to a queue, filled by the attaching
  * child: no two threads share a row, and none is searched for. start_ns == 0 means free.
