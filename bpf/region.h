@@ -4,12 +4,9 @@ INLINE u64 region_flags(u64 vma)
 {
     u64 flags = FIELD64(vma, vm_area_struct__vm_flags);
     struct settings *known = settings_get();
-    if (known && known->calibrating && known->calibrating == (u32)bpf_get_current_pid_tgid()) {
-        if (FIELD64(vma, vm_area_struct__vm_userfaultfd_ctx))
-            known->armed_flags = flags;
-        else
-            known->plain_flags = flags;
-    }
+    if (known && known->thread && known->thread == (u32)bpf_get_current_pid_tgid()
+        && FIELD64(vma, vm_area_struct__vm_start) == known->start)
+        known->flags = flags;
     return flags;
 }
 

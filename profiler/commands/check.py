@@ -22,11 +22,12 @@ from dataclasses import replace
 from ..errors import Exit, UserError
 from ..hooks.attacher import Request
 from ..hooks.catalogue import WAYS
+from ..hooks.planner import Plan
 from ..hooks.processes import FOLLOWED
 from ..hooks.session import Session, drop_privileges
 from ..output import Output, write_stdout
 from ..reports import checked
-from ..slots import MODES
+from ..slots import MODES, REASONS
 from ..snapshot import Snapshot
 from ..verdict import Verdict, compare, judge, policy
 from ..workload.result import Result
@@ -116,27 +117,25 @@ def _cases(session: Session, runner: Runner) -> Iterator["checked.Case"]:
                 result, why = None, str(error)
             after = session.snapshot()
             yield checked.Case(
-                backing, mode, result, why, _disagreement(backing, mode, result, after - before)
+                backing, mode, result, why, _disagreement(session.plan, backing, mode, result, after - before)
             )
             before = after
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
-def _disagreement(backing: str, mode: str, result: Result | None, seen: Snapshot) -> str:
-    """How the probes' figures differ from the workload's own; empty if they do not."""
+def _disagreement(plan: Plan, backing: str, mode: str, result: Result | None, seen: Snapshot) -> str:
+    """How the probes' figures differ from the workload's own; empty if they do not, or were not taken."""
     if result is None:
         return ""
-    pairs = [
-        (
-            "read faults",
-            seen.total("read_fault", uffd_mode=mode, backing="shmem").count,
-            result.expected_faults,
-        )
-    ]
-    for reason in ("missing", "wp", "minor"):
-        own = getattr(result.expected_userfaults, reason)
-        pairs.append((f"{reason} userfaults", seen.total("userfault_begun", reason=reason).count, own))
+    pairs: list[tuple[str, int, int]] = []
+    if plan.way("read_fault") != "none":
+        faults = seen.total("read_fault", uffd_mode=mode, backing="shmem").count
+        pairs.append(("read faults", faults, result.expected_faults))
+    if plan.way("userfault") != "none":
+        for reason in REASONS:
+            begun = seen.total("userfault_begun", reason=reason).count
+            pairs.append((f"{reason} userfaults", begun, getattr(result.expected_userfaults, reason)))
     for what, probes, own in pairs:
         if probes != own:
             return f"{backing} {mode}: the probes saw {probes} {what}, the workload took {own}"

@@ -24,9 +24,9 @@ class Settings(ct.Structure):
 
     _fields_ = (
         ("minor_flag", ct.c_uint64),
-        ("calibrating", ct.c_uint64),
-        ("plain_flags", ct.c_uint64),
-        ("armed_flags", ct.c_uint64),
+        ("thread", ct.c_uint64),
+        ("start", ct.c_uint64),
+        ("flags", ct.c_uint64),
     )
 
 
@@ -43,32 +43,34 @@ def minor_bit(settings: Settings) -> int | None:
     try:
         if not userfaultfd.features(fd) & userfaultfd.FEATURE_MINOR_SHMEM:
             return None
-        settings.calibrating = threading.get_native_id()
-        _read_one_page(None)
-        _read_one_page(fd)
+        settings.thread = threading.get_native_id()
+        plain = _flags_of_a_region(settings, None)
+        armed = _flags_of_a_region(settings, fd)
     finally:
-        settings.calibrating = 0
+        settings.thread = 0
         os.close(fd)
-    flag: int = settings.armed_flags & ~settings.plain_flags
-    known = flag & (VM_UFFD_MISSING | VM_UFFD_WP)
-    if flag == 0 or flag & (flag - 1) or known:
+    flag = armed & ~plain
+    if flag == 0 or flag & (flag - 1) or flag & (VM_UFFD_MISSING | VM_UFFD_WP):
         raise UserError(
-            f"The VMA flags of an unregistered ({settings.plain_flags:#x}) and of a MINOR region "
-            f"({settings.armed_flags:#x}) do not tell the bit of VM_UFFD_MINOR; "
-            "please report this with the output of `uname -a`.",
+            f"The VMA flags of an unregistered ({plain:#x}) and of a MINOR region ({armed:#x}) do not tell "
+            "the bit of VM_UFFD_MINOR; please report this with the output of `uname -a`.",
             Exit.CANNOT_ATTACH,
         )
     settings.minor_flag = flag
     return flag
 
 
-def _read_one_page(fd: int | None) -> None:
+def _flags_of_a_region(settings: Settings, fd: int | None) -> int:
+    """Read one page of a fresh mapping, registered for MINOR with ``fd``; 0 if no program noted its flags."""
     memory_fd = os.memfd_create("uffd-profiler-calibration")
     try:
         os.truncate(memory_fd, mmap.PAGESIZE)
         with mmap.mmap(memory_fd, mmap.PAGESIZE) as memory:
             if fd is not None:
                 userfaultfd.register(fd, memory, "minor")
+            settings.start = userfaultfd.address(memory)
+            settings.flags = 0
             _ = memory[0]
+            return int(settings.flags)
     finally:
         os.close(memory_fd)

@@ -47,8 +47,10 @@ def register(fd: int, memory: mmap.mmap, *modes: str) -> None:
 
     :raises OSError: as ioctl_userfaultfd(2).
     """
-    view = ct.c_char.from_buffer(memory)
-    start = ct.addressof(view)
-    del view
     bits = sum(_MODE_BITS[mode] for mode in modes)
-    fcntl.ioctl(fd, _UFFDIO_REGISTER, struct.pack("<QQQQ", start, len(memory), bits, 0))
+    fcntl.ioctl(fd, _UFFDIO_REGISTER, struct.pack("<QQQQ", address(memory), len(memory), bits, 0))
+
+
+def address(memory: mmap.mmap) -> int:
+    """Where a writable mapping lies."""
+    return ct.addressof(ct.c_char.from_buffer(memory))

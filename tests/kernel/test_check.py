@@ -77,11 +77,6 @@ def test_the_seeds_policy_is_violated() -> None:
     assert settled(before), leftovers(before)
 
 
-def test_a_policy_written_out() -> None:
-    code, _ = _check(AVAILABLE[0], "--policy", "missing=skipped,wp=skipped")
-    assert code == 1
-
-
 @pytest.fixture
 def one_page() -> Iterator[None]:
     """fault_around_bytes of one page; on a kernel that does not let it be set, nothing to test."""
