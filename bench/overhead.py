@@ -6,7 +6,7 @@ The workload times its own touches (two clock readings are in each, with and wit
 
 import statistics
 
-from profiler.hooks.attacher import Request
+from profiler.hooks.request import Request
 from profiler.hooks.session import Session
 from profiler.workload.run import Options, run
 

@@ -20,10 +20,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ..errors import Exit, UserError
-from ..hooks.attacher import Request
 from ..hooks.catalogue import WAYS
 from ..hooks.planner import Plan
 from ..hooks.processes import FOLLOWED
+from ..hooks.request import Request
 from ..hooks.session import Session, drop_privileges
 from ..output import Output, write_stdout
 from ..reports import checked

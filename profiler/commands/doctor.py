@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import Exit, UserError
-from ..hooks import attacher
-from ..hooks.attacher import Request
 from ..hooks.catalogue import WAYS
 from ..hooks.planner import Plan
-from ..hooks.session import Session, open_files_needed
+from ..hooks.request import Request
+from ..hooks.session import Session, bcc_missing, open_files_needed
 from ..kernel import abilities, settings, userfaultfd
 from ..kernel.btf import Btf
 from ..output import write_stdout
@@ -95,7 +94,7 @@ def _user() -> Iterator[Finding]:
         yield Finding("capabilities", "lack", "without " + ", ".join(missing), "add them, or run as root")
     else:
         yield Finding("capabilities", "ok", ", ".join(_CAPABILITIES))
-    lack = attacher.bcc_missing()
+    lack = bcc_missing()
     if lack:
         yield Finding("bcc", "lack", lack, "install Debian's python3-bpfcc; `make install` does")
     else:

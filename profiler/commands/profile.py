@@ -17,15 +17,16 @@ import sys
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
+from importlib import import_module
 
 from ..errors import Exit, UserError
-from ..hooks.attacher import Request
 from ..hooks.catalogue import WAYS
 from ..hooks.processes import COUNTED, FOLLOWED
+from ..hooks.request import Request
 from ..hooks.session import Session, drop_privileges
 from ..output import Output, write_stdout
 from ..profile import Command, Profile
-from ..reports import html, json, text
+from ..reports import text
 from ..snapshot import Snapshot
 from ..target import HeldCommand, watch
 
@@ -121,6 +122,7 @@ def _open_outputs(args: argparse.Namespace) -> dict[str, Output]:
         for kind in ("json", "html"):
             path = getattr(args, kind)
             if path is not None:
+                import_module(f"profiler.reports.{kind}")  # while its file can be read
                 outputs[kind] = Output(path, args.force)
     except UserError:
         for output in outputs.values():
@@ -206,7 +208,7 @@ def _wait_briefly(command: HeldCommand) -> None:
 
 
 def _write(profile: Profile, outputs: dict[str, Output]) -> None:
-    renderers = {"json": json.render, "html": html.render}
+    renderers = {kind: import_module(f"profiler.reports.{kind}").render for kind in outputs}
     for kind, output in outputs.items():
         output.write(renderers[kind](profile))
     if not any(output.path == "-" for output in outputs.values()):

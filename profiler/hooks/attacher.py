@@ -11,7 +11,6 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from ..errors import Exit, UserError
@@ -23,20 +22,9 @@ from .calibrate import minor_bit
 from .catalogue import SYMBOLS, Hook, Way, WayName
 from .module import Attached, RefusedError
 from .planner import Plan, plan
+from .request import Request
 
 _PR_SET_PDEATHSIG = 1
-
-
-@dataclass(frozen=True)
-class Request:
-    """What to attach for.
-
-    :param processes: process id → how it is followed; ``None`` is system-wide.
-    :param best_way: no way better than this one is taken.
-    """
-
-    processes: dict[int, int] | None = None
-    best_way: WayName = "fentry"
 
 
 def serve(request: Request, channel: socket.socket) -> None:
@@ -184,12 +172,3 @@ def _hand_over(request: Request, chosen: Plan, attached: Attached) -> handover.H
             "links": attached.links,
         },
     )
-
-
-def bcc_missing() -> str | None:
-    """Why BCC cannot be imported here; ``None`` if its package is in place (it is not imported)."""
-    from importlib.util import find_spec
-
-    if find_spec("bcc") is None:
-        return "the Python module bcc is not importable"
-    return None if Path("/proc/sys/kernel").exists() else "/proc is not mounted"

@@ -8,6 +8,7 @@ import resource
 import signal
 import socket
 import sys
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
@@ -16,9 +17,10 @@ from ..kernel import abilities
 from ..profile import KernelFacts
 from ..reader import Reader
 from ..snapshot import Snapshot
-from . import attacher, handover
+from . import handover
 from .planner import Plan
 from .program import WAITING_ROWS
+from .request import Request
 
 NOBODY = 65534
 _PR_SET_NO_NEW_PRIVS = 38
@@ -30,7 +32,7 @@ class Session:
     :raises UserError: when nothing can be attached.
     """
 
-    def __init__(self, request: attacher.Request) -> None:
+    def __init__(self, request: Request) -> None:
         handed = _run_attacher(request)
         facts = handed.facts
         self.plan = Plan.from_json(facts["plan"])
@@ -91,9 +93,9 @@ def drop_privileges() -> None:
     ct.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 
 
-def _run_attacher(request: attacher.Request) -> handover.Handover:
+def _run_attacher(request: Request) -> handover.Handover:
     _require_root()
-    missing = attacher.bcc_missing()
+    missing = bcc_missing()
     if missing:
         raise UserError(
             f"Cannot attach: {missing}; install Debian's python3-bpfcc and make the virtual environment "
@@ -113,6 +115,8 @@ def _run_attacher(request: attacher.Request) -> handover.Handover:
             ours.close()
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            from . import attacher  # and with it all that only the child needs
+
             attacher.serve(request, theirs)
             code = 0
         except BrokenPipeError:
@@ -202,3 +206,12 @@ def _require_root() -> None:
         raise UserError(
             "Attaching to the kernel needs root; run the same command with sudo.", Exit.CANNOT_ATTACH
         )
+
+
+def bcc_missing() -> str | None:
+    """Why BCC cannot be imported here; ``None`` if its package is in place (it is not imported)."""
+    from importlib.util import find_spec
+
+    if find_spec("bcc") is None:
+        return "the Python module bcc is not importable"
+    return None if Path("/proc/sys/kernel").exists() else "/proc is not mounted"

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from profiler.hooks.attacher import Request
 from profiler.hooks.catalogue import WayName
 from profiler.hooks.processes import FOLLOWED
+from profiler.hooks.request import Request
 from profiler.hooks.session import Session
 from tests.ways import AVAILABLE
 

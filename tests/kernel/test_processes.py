@@ -5,9 +5,9 @@ import os
 import signal
 import time
 
-from profiler.hooks.attacher import Request
 from profiler.hooks.catalogue import WayName
 from profiler.hooks.processes import COUNTED, FOLLOWED
+from profiler.hooks.request import Request
 from profiler.hooks.session import Session
 from profiler.workload.run import Options, gated, run
 
