@@ -60,7 +60,7 @@ test-kernel: install-tests ## real BPF on the running kernel, and the command li
 
 test-vm: install-tests ## the VM itself, then real BPF on Debian's 6.1 kernel, one boot for the suite
 	$(BIN)/pytest -q tests/lab
-	$(BIN)/uffd-profiler vm --kernel debian:6.1 --timeout 900 -- env UFFD_EXPECT_WAYS=fentry,kprobe,tracepoint \
+	$(BIN)/uffd-profiler vm --kernel debian:6.1 --timeout 900 -- env UFFD_THROWAWAY=1 UFFD_EXPECT_WAYS=fentry,kprobe,tracepoint \
 		$(abspath $(BIN))/pytest -q -p no:cacheprovider tests/kernel
 
 test: lint unit test-kernel test-vm ## everything

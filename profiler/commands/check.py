@@ -17,6 +17,7 @@ policies:
 import argparse
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 
 from ..errors import Exit, UserError
@@ -40,8 +41,14 @@ HELP = "judge whether this kernel skips fault-around in userfaultfd regions, mod
 PAGES = 509
 """Pages per case: a prime, 32 windows of fault-around."""
 
+HUGE_PAGES = 3
+"""Of 2 MiB: as many as vm.nr_hugepages may spare."""
+
 BACKINGS: tuple[Backing, ...] = ("memfd", "memfd-private", "tmpfs")
-"""What can both fault around and be registered; anonymous memory and hugetlb have no ->map_pages."""
+"""Memory of the page cache: it can fault around, and be registered."""
+
+OTHER_BACKINGS: tuple[Backing, ...] = ("anon", "hugetlb")
+"""Has no ->map_pages: nothing to judge, but its userfaults are counted like all others."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,26 +72,20 @@ def _policy_name(text: str) -> str:
 def run(args: argparse.Namespace) -> int:
     """Run all cases and print the table."""
     output = Output(args.json, args.force) if args.json is not None else None
-    runner: Runner | None = None
     try:
-        runner = Runner()
-        session = Session(Request({runner.pid: FOLLOWED}, args.best_way))
+        with closing(Runner()) as runner, Session(Request({runner.pid: FOLLOWED}, args.best_way)) as session:
+            drop_privileges()
+            cases = list(_cases(session, runner))
+            total = session.snapshot()
     except BaseException:
-        if runner:
-            runner.close()
         if output:
             output.discard()
         raise
-    with session:
-        drop_privileges()
-        cases = list(_cases(session, runner))
-        total = session.snapshot()
-    runner.close()
     verdicts = judge(total, session.plan, session.kernel)
     disagreement = next((case.disagreement for case in cases if case.disagreement), None)
     if disagreement:
         verdicts = tuple(replace(v, answer="not exercised", reason=disagreement) for v in verdicts)
-    supported = {case.mode for case in cases if case.result and case.mode != "none"}
+    supported = {c.mode for c in cases if c.result and c.mode != "none" and c.backing in BACKINGS}
     wanted = policy(args.policy) if args.policy else None
     compliance = compare(verdicts, wanted, supported) if wanted else None
     code = _exit_code(compliance, verdicts, supported)
@@ -106,12 +107,12 @@ def _exit_code(compliance: str | None, verdicts: tuple[Verdict, ...], supported:
 
 def _cases(session: Session, runner: Runner) -> Iterator["checked.Case"]:
     before = session.snapshot()
-    for backing in BACKINGS:
+    for backing in (*BACKINGS, *OTHER_BACKINGS):
         for mode in MODES:
             if sys.stderr.isatty():
                 print(f"\r\033[K{backing} {mode}", end="", file=sys.stderr, flush=True)
             try:
-                result: Result | None = runner.run(Options(backing=backing, mode=mode, pages=PAGES))
+                result: Result | None = runner.run(_options(backing, mode))
                 why = ""
             except UnavailableError as error:
                 result, why = None, str(error)
@@ -124,6 +125,10 @@ def _cases(session: Session, runner: Runner) -> Iterator["checked.Case"]:
         print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
+def _options(backing: Backing, mode: str) -> Options:
+    return Options(backing=backing, mode=mode, pages=HUGE_PAGES if backing == "hugetlb" else PAGES)
+
+
 def _disagreement(plan: Plan, backing: str, mode: str, result: Result | None, seen: Snapshot) -> str:
     """How the probes' figures differ from the workload's own; empty if they do not, or were not taken."""
     if result is None:
@@ -131,7 +136,8 @@ def _disagreement(plan: Plan, backing: str, mode: str, result: Result | None, se
     pairs: list[tuple[str, int, int]] = []
     if plan.way("read_fault") != "none":
         faults = seen.total("read_fault", uffd_mode=mode, backing="shmem").count
-        pairs.append(("read faults", faults, result.expected_faults))
+        own = result.expected_faults if backing in BACKINGS else 0
+        pairs.append(("read faults of the page cache", faults, own))
     if plan.way("userfault") != "none":
         for reason in REASONS:
             begun = seen.total("userfault_begun", reason=reason).count

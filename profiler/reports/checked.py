@@ -11,6 +11,9 @@ from ..verdict import Compliance, Verdict, followed
 from ..workload.result import Result
 from . import json
 
+PAGE_CACHE = ("memfd", "memfd-private", "tmpfs")
+"""Backings of the workload that can fault around."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -61,16 +64,28 @@ def to_text(check: Check) -> str:
         lines.append(f"{name:<18}{verdict.answer:<15}{faults:>7}{verdict.ran:>6}{pages:>7}  {verdict.reason}")
     if check.plan.way("pages_mapped") == "none":
         lines.append(f"\npages mapped: {check.plan.hook('pages_mapped').reason}")
-    backings = dict.fromkeys(case.backing for case in check.cases)
-    ran = [case for case in check.cases if case.result]
-    own = sum(case.result.expected_faults for case in ran if case.result)
-    if check.plan.way("read_fault") != "none" and not any(case.disagreement for case in check.cases):
-        lines.append(
-            f"\n{len(ran)} cases over {', '.join(backings)}: each of the workload's own {own} faults "
-            "was counted exactly once."
-        )
+    lines += ["", *_evidence(check)]
     lines += ["", conclusion(check)]
     return "\n".join(lines)
+
+
+def _evidence(check: Check) -> list[str]:
+    """What the workload took by its own count, and what of it could not be run."""
+    lines = []
+    ran = [case.result for case in check.cases if case.result]
+    backings = dict.fromkeys(case.backing for case in check.cases if case.result)
+    if check.plan.way("read_fault") != "none" and not any(case.disagreement for case in check.cases):
+        own = sum(result.expected_faults for result in ran if result.options["backing"] in PAGE_CACHE)
+        waits = sum(result.expected_userfaults.total for result in ran)
+        lines.append(
+            f"{len(ran)} cases over {', '.join(backings)}: each of the workload's own {own} read faults\n"
+            f"of the page cache and {waits} userfaults was counted exactly once."
+        )
+    for backing in dict.fromkeys(case.backing for case in check.cases if not case.result):
+        missing = [case for case in check.cases if case.backing == backing and not case.result]
+        modes = "" if backing not in backings else f" ({', '.join(case.mode for case in missing)})"
+        lines.append(f"not run: {backing}{modes}: {missing[0].unsupported}")
+    return lines
 
 
 def conclusion(check: Check) -> str:

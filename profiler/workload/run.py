@@ -29,6 +29,10 @@ class UnavailableError(UserError):
     def __init__(self, message: str) -> None:
         super().__init__(message, Exit.CANNOT_TELL)
 
+    def __reduce__(self) -> tuple[type["UnavailableError"], tuple[str]]:
+        """Pickled by its sentence: a child runs the workload for ``check``."""
+        return UnavailableError, (str(self),)
+
 
 @dataclass(frozen=True, slots=True)
 class Options:

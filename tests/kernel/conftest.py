@@ -2,10 +2,13 @@
 """Real BPF on the running kernel: the same suite natively and, by ``uffd-profiler vm``, on others.
 
 ``UFFD_EXPECT_WAYS`` (e.g. ``fentry,kprobe,tracepoint``) names the ways that this kernel must have.
+``UFFD_THROWAWAY`` is set in a VM: there devices may be set up, on a machine of somebody's nothing is.
 """
 
 import os
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -29,3 +32,30 @@ def session(way: WayName) -> Iterator[Session]:
         yield attached
         assert attached.snapshot().total("missed").count == 0
         assert not any(attached.snapshot().recursion_misses.values())
+
+
+@pytest.fixture(scope="session")
+def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder whose files are on a disk, so that their page cache can be cold."""
+    for folder in (tmp_path_factory.mktemp("disk"), Path("/var/tmp")):  # noqa: S108
+        kind = subprocess.run(
+            ["findmnt", "-n", "-o", "FSTYPE", "-T", folder], capture_output=True, text=True, check=True
+        )
+        if kind.stdout.strip() in ("ext4", "xfs", "btrfs"):
+            yield folder
+            return
+    if "UFFD_THROWAWAY" not in os.environ:
+        pytest.fail("neither the temporary folder nor /var/tmp is on a disk; set TMPDIR to a folder that is")
+    image = Path("/dev/shm/disk.img")  # noqa: S108
+    mount = tmp_path_factory.mktemp("mount")
+    with image.open("wb") as file:
+        file.truncate(64 << 20)
+    for command in (
+        ["modprobe", "-a", "loop", "ext4"],
+        ["mkfs.ext4", "-q", "-F", str(image)],
+        ["mount", "-o", "loop", str(image), str(mount)],
+    ):
+        subprocess.run(command, check=True)
+    yield mount
+    subprocess.run(["umount", mount], check=True)
+    image.unlink()
