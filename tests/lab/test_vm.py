@@ -37,7 +37,10 @@ grep -q handle_mm_fault /sys/kernel/tracing/available_filter_functions
 test -r /sys/kernel/btf/vmlinux
 python3 -c 'import socket; a = ("127.0.0.1", 9); s = socket.create_server(a); socket.create_connection(a)'
 touch /tmp/written /run/written /dev/shm/written
-if touch written; then exit 1; fi
+case "$HERE" in
+    /tmp/*) ;; # a checkout there is under the overlay
+    *) if touch written; then exit 1; fi ;;
+esac
 cat <(echo substitution) > /dev/stderr
 exit 7
 """
