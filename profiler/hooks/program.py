@@ -21,6 +21,8 @@ _FILES = (
     "fault_around.c",
     "read_fault.c",
     "userfault.c",
+    "wait_on_stack.h",
+    "userfault_sched.c",
     "pte.h",
     "swap_entry.c",
     "page_fault.c",
