@@ -3,25 +3,29 @@
  * mtree_range_walk() in lib/maple_tree.c does it, under the RCU protection that every BPF program has.
  *
  * A node is 256-byte aligned; the low byte of a pointer to it holds its type (MAPLE_NODE_MASK,
- * mte_node_type). parent comes first, then the pivots; a pivot of 0 ends them. A node that was replaced
- * meanwhile has itself as its parent (ma_dead_node). The result is checked against the VMA's own bounds,
- * so a walk that went astray finds nothing, never something else.
+ * mte_node_type). parent comes first, then the pivots; a pivot of 0 ends them. Another thread of the
+ * process may replace nodes meanwhile (one that was has itself as its parent: ma_dead_node) or move the
+ * bounds of VMAs: then the walk starts again. The result is checked against the VMA's own bounds, so a walk
+ * that went astray finds nothing, never something else.
  */
 #ifdef MAPLE_LEAF_64
 #define MAPLE_WORDS 16 /* parent and 15 pivots, half of a node */
-#define MAPLE_DEPTH 7
+#define MAPLE_STEPS 10 /* 7 levels hold more VMAs than any process may have, 3 are usual: room to start again */
 
 INLINE u64 find_vma(u64 mm, u64 address)
 {
-    u64 entry = read_u64(mm + OFF_mm_struct__mm_mt + OFF_maple_tree__ma_root);
-    if ((entry & 3) != 2 || entry <= 4096) /* xa_is_node() in include/linux/xarray.h */
-        return 0;
+    u64 entry = 0;
 #pragma nounroll
-    for (int depth = 0; depth < MAPLE_DEPTH; depth++) {
+    for (int step = 0; step < MAPLE_STEPS; step++) {
+        if (!entry) {
+            entry = read_u64(mm + OFF_mm_struct__mm_mt + OFF_maple_tree__ma_root);
+            if ((entry & 3) != 2 || entry <= 4096) /* xa_is_node() in include/linux/xarray.h */
+                return 0;
+        }
         u64 words[MAPLE_WORDS];
         u64 node = entry & ~0xffULL;
         u32 type = (entry >> 3) & 0xf;
-        if (bpf_probe_read_kernel(words, sizeof(words), (void *)node) || (words[0] & ~0xffULL) == node)
+        if (bpf_probe_read_kernel(words, sizeof(words), (void *)node))
             return 0;
         u64 slots_at = type == MAPLE_ARANGE_64 ? OFF_maple_arange_64__slot : OFF_maple_range_64__slot;
         u32 pivots = type == MAPLE_ARANGE_64 ? MAPLE_ARANGE_64_PIVOTS : MAPLE_RANGE_64_PIVOTS;
@@ -33,13 +37,14 @@ INLINE u64 find_vma(u64 mm, u64 address)
             slot += open;
         }
         entry = read_u64(node + slots_at + slot * 8);
-        if (type != MAPLE_LEAF_64)
-            continue;
-        if (FIELD64(entry, vm_area_struct__vm_start) <= address
-            && address < FIELD64(entry, vm_area_struct__vm_end)
-            && FIELD64(entry, vm_area_struct__vm_mm) == mm)
-            return entry;
-        return 0;
+        bool dead = (read_u64(node) & ~0xffULL) == node;
+        if (dead || type == MAPLE_LEAF_64) {
+            if (!dead && FIELD64(entry, vm_area_struct__vm_start) <= address
+                && address < FIELD64(entry, vm_area_struct__vm_end)
+                && FIELD64(entry, vm_area_struct__vm_mm) == mm)
+                return entry;
+            entry = 0;
+        }
     }
     return 0;
 }

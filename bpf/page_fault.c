@@ -32,7 +32,7 @@ INLINE void fault_begin(struct thread *thread, u64 address, u32 facts, u8 origin
 INLINE u64 fault_vma(struct thread *thread)
 {
 #if WAY_IS(map_pages, tracepoint) || WAY_IS(userfault, tracepoint)
-    bool wanted = thread->awake_message & AWAKE_SEEN;
+    bool wanted = thread->awake_waits;
 #if WAY_IS(map_pages, tracepoint)
     wanted |= read_fault_is_candidate(thread->facts);
 #endif

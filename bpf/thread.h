@@ -46,8 +46,10 @@ struct thread {
     u8 reason;
     u8 userfault_backing;
 
-    u64 awake_message;   /* by tracepoint: flags of a userfault whose thread was woken before it slept, */
-    u64 awake_page;      /* plus AWAKE_SEEN, and its page; accounted for by the thread itself */
+    /* by tracepoint: waits whose thread was woken before it slept; the waker notes, the thread accounts */
+    u64 awake_flags;     /* of the message of the last one */
+    u64 awake_page;
+    u32 awake_waits;
 };
 BPF_HASH(threads, u32, struct thread, THREADS);
 

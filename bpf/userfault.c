@@ -21,7 +21,7 @@ INLINE void userfault_wait_ended(struct thread *thread)
     u64 ns = bpf_ktime_get_ns() - thread->userfault_enter;
     thread->userfault_enter = 0;
     thread->userfault_asleep = 0;
-    thread->awake_message = 0;
+    thread->awake_waits = 0;
     thread->userfault_wait += ns;
     thread->waited += ns;
     slot_time(SLOT_USERFAULT_WAIT + userfault_slot(thread), ns, 0);

@@ -39,8 +39,6 @@ INLINE u32 stack_chunks_of(struct thread *thread)
  * the scheduler never sees the thread sleep. The waker leaves a note, for the thread to account for: only
  * one of them may write the counts.
  */
-#define AWAKE_SEEN (1ULL << 63)
-
 int raw_sched_waking(struct bpf_raw_tracepoint_args *ctx)
 {
     u64 task = ctx->args[0];
@@ -52,20 +50,28 @@ int raw_sched_waking(struct bpf_raw_tracepoint_args *ctx)
     if (!queue)
         return 0;
     thread->awake_page = message_page(queue);
-    thread->awake_message = message_flags(queue) | AWAKE_SEEN;
+    thread->awake_flags = message_flags(queue);
+    __sync_fetch_and_add(&thread->awake_waits, 1);
     return 0;
+}
+
+/* Waits of the open userfault that took no time; the first is counted where the userfault begins. */
+INLINE void userfault_instant_waits(struct thread *thread, u32 begun, u32 ended)
+{
+    slot_count(SLOT_USERFAULT_WAIT_BEGUN + userfault_slot(thread), begun);
+    slot_instant(SLOT_USERFAULT_WAIT + userfault_slot(thread), ended);
 }
 
 INLINE void userfault_never_slept(struct thread *thread, u64 vma)
 {
-    u64 flags = thread->awake_message;
-    if (!(flags & AWAKE_SEEN))
+    u32 waits = thread->awake_waits;
+    if (!waits)
         return;
-    thread->awake_message = 0;
+    thread->awake_waits = 0;
     if (!userfault_region(thread, vma))
         return;
-    userfault_wait_begins(thread, thread->awake_page, message_reason(flags), thread->backing);
-    slot_time(SLOT_USERFAULT_WAIT + userfault_slot(thread), 0, 0);
+    userfault_wait_begins(thread, thread->awake_page, message_reason(thread->awake_flags), thread->backing);
+    userfault_instant_waits(thread, waits - 1, waits);
 }
 
 INLINE void userfault_asleep(struct thread *thread, u64 task)
@@ -74,25 +80,22 @@ INLINE void userfault_asleep(struct thread *thread, u64 task)
     /* waken is set ahead of the wake-up: then the note is of this very wait, or will be. */
     if (!queue || read_u8(queue + OFF_userfaultfd_wait_queue__waken))
         return;
-    bool note = thread->awake_message & AWAKE_SEEN;
-    thread->awake_message = 0;
+    u32 waits = thread->awake_waits;
+    thread->awake_waits = 0;
     u64 page = message_page(queue);
     u64 vma = find_vma(FIELD64(task, task_struct__mm), page);
     if (!userfault_region(thread, vma))
         return;
     userfault_begin(thread, page, message_reason(message_flags(queue)), thread->backing);
     thread->userfault_asleep = 1;
-    if (!note)
+    if (!waits)
         return;
-    if (thread->awake_page == thread->userfault_page) { /* an earlier wait of this userfault */
-        slot_count(SLOT_USERFAULT_WAIT_BEGUN + userfault_slot(thread), 1);
-        slot_time(SLOT_USERFAULT_WAIT + userfault_slot(thread), 0, 0);
-    } else { /* of a fault that a signal ended */
+    if (thread->awake_page == thread->userfault_page) /* earlier waits of this userfault */
+        userfault_instant_waits(thread, waits, waits);
+    else /* of a fault that a signal ended */
         missed(MISSED_RETURN_LOST);
-    }
 }
 #else
-#define AWAKE_SEEN 0
 INLINE void userfault_never_slept(struct thread *thread, u64 vma)
 {
 }

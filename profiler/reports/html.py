@@ -12,6 +12,8 @@ from .table import Section
 from .web.figures import draw
 from .web.parts import cards, escape, section
 
+# Read with the module: later the process may be nobody, who may not.
+_STYLE = files(__package__).joinpath("web/report.css").read_text(encoding="utf-8")
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
@@ -21,7 +23,6 @@ def render(profile: Profile, all_modes: bool = False) -> str:
     :param all_modes: judge every uffd mode, not only those in which a fault was seen.
     """
     found = [s for s in sections.build(profile, all_modes) if s.rows or s.key != "intervals"]
-    style = files(__package__).joinpath("web/report.css").read_text(encoding="utf-8")
     facts = "".join(
         f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>\n" for name, value in header(profile)
     )
@@ -36,7 +37,7 @@ def render(profile: Profile, all_modes: bool = False) -> str:
 <meta name="color-scheme" content="light dark">
 <title>uffd-profiler: {escape(profile.kernel.release)}, {escape(profile.started_at)}</title>
 <style>
-{style}</style>
+{_STYLE}</style>
 </head>
 <body>
 <a class="skip" href="#main">To the report</a>
