@@ -16,7 +16,7 @@ from typing import Literal
 
 from ..errors import Exit, UserError
 from ..hooks.catalogue import WAYS
-from ..hooks.planner import Plan
+from ..hooks.planner import BY_TRACEPOINTS, Plan
 from ..hooks.request import Request
 from ..hooks.session import Session, bcc_missing, open_files_needed
 from ..kernel import abilities, settings, userfaultfd
@@ -217,7 +217,8 @@ def _hooks(plan: Plan) -> Iterator[str]:
         symbol = f" {hook.symbol}" if hook.symbol else ""
         yield f"hook   {hook.name:<{width}}  {hook.way}{symbol}" + (f": {hook.reason}" if hook.reason else "")
         if hook.way != "none":
-            for way, why in hook.refused:
+            # A hook that suits the one beside it, which goes by tracepoints, was not refused anything.
+            for way, why in (r for r in hook.refused if r[1] != BY_TRACEPOINTS):
                 yield f"       {'':<{width}}  not {way}: {why}"
 
 
