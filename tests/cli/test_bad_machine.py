@@ -30,7 +30,8 @@ pytestmark = [
 
 def test_not_root(tmp_path: Path) -> None:
     # Others may not be able to come to the virtual environment: so only then is the user changed.
-    source = f"import os; from profiler.__main__ import main; os.setgroups([]); os.setresuid(*[{NOBODY}] * 3)"
+    everything = "import os; from profiler.__main__ import main, parser; parser([])"
+    source = f"{everything}; os.setgroups([]); os.setresuid(*[{NOBODY}] * 3)"
     for arguments in (("profile", "--", "true"), ("profile", "-d", "1")):
         said = sentence(python(source, *arguments), Exit.CANNOT_ATTACH)
         assert "root" in said
