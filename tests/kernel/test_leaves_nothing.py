@@ -59,7 +59,7 @@ def test_kill_at_any_moment(way: WayName) -> None:
     process.kill()
     process.wait()
     assert settled(before), leftovers(before)
-    kills = KILLS if attached_after < 2 else 2
+    kills = KILLS if attached_after < 5 else 2
     chance = random.Random(57)  # noqa: S311
     for _ in range(kills):
         process = _start(way)
