@@ -18,8 +18,11 @@ INLINE void fault_forget(struct thread *thread)
 
 INLINE void fault_begin(struct thread *thread, u64 address, u32 facts, u8 origin)
 {
-    if (thread->begin) /* a signal ended the last one between two passes, or it failed */
+    if (thread->begin) { /* a signal ended the last one between two passes, or it failed */
+        if (thread->origin == ORIGIN_GUP) /* those end with their pass: a return probe lost it */
+            missed(MISSED_RETURN_LOST);
         fault_forget(thread);
+    }
     thread->address = address;
     thread->waited = 0;
     thread->facts = facts;
@@ -124,8 +127,6 @@ INLINE void handle_mm_fault_entered(u64 vma, u64 address, u64 flags, u64 regs)
         return;
     u64 page = address & PAGE_MASK;
     bool again = ((u32)flags & FAULT_FLAG_TRIED) && thread->gup_page == page;
-    if (thread->begin && thread->origin == ORIGIN_GUP)
-        missed(MISSED_RETURN_LOST);
     if (thread->userfault_by_gup && thread->userfault_page != page)
         userfault_left(thread);
     fault_begin(thread, address, again ? FACT_AGAIN : 0, ORIGIN_GUP);

@@ -109,7 +109,7 @@ static void load_module(const char *name)
 	close(fd);
 }
 
-/* Mounts /host/NAME at /root/NAME so that it can be written to; what is written stays in the guest's memory. */
+/* Mounts /host/NAME at /newroot/NAME so that it can be written to; what is written stays in the guest's memory. */
 static int mount_writable(const char *name, mode_t mode)
 {
 	char upper[256], options[1024], where[256];
@@ -119,7 +119,7 @@ static int mount_writable(const char *name, mode_t mode)
 	chmod(upper, mode); /* mkdir() was subject to the umask */
 	snprintf(where, sizeof(where), "/written/%s/work", name);
 	make_path(where);
-	snprintf(where, sizeof(where), "/root/%s", name);
+	snprintf(where, sizeof(where), "/newroot/%s", name);
 	unlink(where); /* /lib is a symbolic link on most hosts, and the overlay must not land on its target */
 	make_path(where);
 	snprintf(options, sizeof(options), "lowerdir=/host/%s,upperdir=/written/%s/upper,workdir=/written/%s/work",
@@ -135,7 +135,7 @@ static void show_entry(const char *name)
 	ssize_t length;
 
 	snprintf(from, sizeof(from), "/host/%s", name);
-	snprintf(to, sizeof(to), "/root/%s", name);
+	snprintf(to, sizeof(to), "/newroot/%s", name);
 	if (lstat(from, &entry))
 		return;
 	if (S_ISLNK(entry.st_mode)) {
@@ -162,8 +162,8 @@ static int is_guests_own(const char *name)
 }
 
 /*
- * Makes /root from the host's files, which 9p shows read-only. /root itself is in memory and holds one bind mount
- * for each of the host's directories. An overlay over everything would be less to write and as fast (measured),
+ * Makes /newroot from the host's files, which 9p shows read-only. /newroot itself is in memory and holds one
+ * bind mount for each of the host's directories. An overlay over everything would be less to write and as fast (measured),
  * but a report that COMMAND writes to a file would be lost without a word: here it is told "Read-only file system".
  */
 static void mount_host(void)
@@ -176,14 +176,14 @@ static void mount_host(void)
 	if (mount("host", "/host", "9p", MS_RDONLY, options))
 		fail("this kernel cannot show the host's files (mount 9p: %s); it needs CONFIG_VIRTIO_PCI, "
 		     "CONFIG_NET_9P_VIRTIO and CONFIG_9P_FS, built in or as modules beside the image", strerror(errno));
-	try_mount("tmpfs", "/root", "mode=0755");
+	try_mount("tmpfs", "/newroot", "mode=0755");
 	try_mount("tmpfs", "/written", NULL);
 	root = opendir("/host");
 	while (root && (entry = readdir(root)))
 		if (!is_guests_own(entry->d_name))
 			show_entry(entry->d_name);
 	if (mount_writable("tmp", 01777))
-		try_mount("tmpfs", "/root/tmp", "mode=1777");
+		try_mount("tmpfs", "/newroot/tmp", "mode=1777");
 }
 
 /* modprobe looks into /lib/modules/RELEASE, which no host directory need be there for: hence an overlay. */
@@ -196,7 +196,7 @@ static void show_modules(const char *host_directory)
 		show_entry("lib");
 	uname(&kernel);
 	snprintf(from, sizeof(from), "/host%s", host_directory);
-	snprintf(to, sizeof(to), "/root/lib/modules/%s", kernel.release);
+	snprintf(to, sizeof(to), "/newroot/lib/modules/%s", kernel.release);
 	make_path(to);
 	mount(from, to, NULL, MS_BIND, NULL);
 }
@@ -388,7 +388,7 @@ int main(void)
 	mount_host();
 	if (*modules)
 		show_modules(modules);
-	become_root_directory("/root");
+	become_root_directory("/newroot");
 	mount_kernel_file_systems();
 	loopback_up();
 	sethostname("uffd-vm", strlen("uffd-vm"));
