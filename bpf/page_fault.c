@@ -159,6 +159,7 @@ int raw_sched_process_exit(struct bpf_raw_tracepoint_args *ctx)
     if (thread) {
         fault_forget(thread);
         userfault_left(thread);
+        resolve_left(thread);
         threads.delete(&tid);
     }
     process_exited(ctx->args[0]);

@@ -14,7 +14,8 @@ INLINE void swap_finish(struct thread *thread)
         missed(MISSED_RETURN_LOST);
         thread->swap_enter = 0;
     }
-    slot_time(SLOT_SWAP_FAULT + thread->swap_kind, thread->swap_ns, 0);
+    u32 entry = thread->swap_kind * UFFD_WP_STATES + thread->swap_uffd_wp;
+    slot_time(SLOT_SWAP_FAULT + entry, thread->swap_ns, 0);
 #endif
 }
 
@@ -26,7 +27,9 @@ INLINE void do_swap_page_entered(u64 vmf)
     if (!(thread->facts & FACT_SWAP)) {
         thread->facts |= FACT_SWAP;
         thread->swap_ns = 0;
-        thread->swap_kind = swap_kind(FIELD64(vmf, vm_fault__orig_pte));
+        u64 pte = FIELD64(vmf, vm_fault__orig_pte);
+        thread->swap_kind = swap_kind(pte);
+        thread->swap_uffd_wp = swap_uffd_wp(pte);
     }
     thread->swap_waited = thread->waited;
     thread->swap_enter = bpf_ktime_get_ns();

@@ -31,10 +31,13 @@ struct thread {
     u8 run_mode;         /* and when ->map_pages was called last */
     u8 backing;
     u8 swap_kind;
+    u8 swap_uffd_wp;
+    u8 resolve_op;
     u64 gup_page;        /* page of the last GUP pass that returned RETRY */
     u64 swap_enter;      /* ns; 0: not inside do_swap_page */
     u64 swap_waited;     /* `waited` at that moment */
     u64 swap_ns;
+    u64 resolve_enter;   /* ns; 0: not inside an ioctl that resolves */
 
     u64 userfault_enter; /* ns; 0: not inside handle_userfault */
     u64 userfault_page;

@@ -12,8 +12,10 @@ INLINE u32 userfault_slot(struct thread *thread)
 
 INLINE void userfault_finish(struct thread *thread, u32 result)
 {
+    u64 now = bpf_ktime_get_ns(); /* ahead of the count: who looks at the clock after it finds it counted */
     thread->userfault_open = 0;
     slot_time(SLOT_USERFAULT + userfault_slot(thread) * RESULTS + result, thread->userfault_wait, 0);
+    recent_note(userfault_slot(thread), thread->userfault_wait, now);
 }
 
 INLINE void userfault_wait_ended(struct thread *thread)

@@ -12,7 +12,7 @@ from . import __version__
 from .errors import Exit, UserError
 from .output import forget_stdout, write_stdout
 
-COMMANDS = ("doctor", "profile", "check", "workload", "vm")
+COMMANDS = ("doctor", "profile", "check", "serve", "workload", "vm")
 """Modules of ``profiler.commands``, in the order of the help."""
 
 

@@ -36,7 +36,29 @@ OUTCOMES = ("ran", "returned_early", "not_entered", "skipped", "undetermined", "
 REASONS = ("missing", "wp", "minor")
 RESULTS = ("resolved", "sigbus", "nowait", "interrupted")
 SWAP_KINDS = ("swap_slot", "other")
-MISSED = ("threads_full", "processes_full", "waiting_full", "vma_unknown", "return_lost")
+UFFD_WP = ("no", "yes")
+"""Whether the pte that faulted says that userfaultfd write-protects its page."""
+
+RESOLVE_OPS = ("copy", "zeropage", "wake", "writeprotect", "continue", "poison", "move")
+"""The ioctls of a userfaultfd that resolve, by their names without ``UFFDIO_``."""
+
+RESOLVE_RESULTS = ("ok", "eagain", "eexist", "error")
+MISSED = (
+    "threads_full",
+    "processes_full",
+    "waiting_full",
+    "vma_unknown",
+    "return_lost",
+    "ioctl_return_lost",
+)
+BESIDE_THE_FAULT = ("ioctl_return_lost",)
+"""Causes of a missed event that no figure of a fault depends on."""
+
+SLOW_BUCKET = 14
+"""Userfaults in this bucket or a higher one leave a note: those that waited for more than 1.024 ms."""
+
+SLOW_BUCKETS = BUCKETS + 1 - SLOW_BUCKET
+"""How many there are; the last is what lies above all boundaries."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +92,8 @@ def _families() -> tuple[Family, ...]:
         ("userfault", (reason, backing, ("result", RESULTS)), False),
         ("userfault_wait_begun", (reason, backing), False),
         ("userfault_wait", (reason, backing), False),
-        ("swap_fault", (("kind", SWAP_KINDS),), False),
+        ("swap_fault", (("kind", SWAP_KINDS), ("uffd_wp", UFFD_WP)), False),
+        ("resolve", (("op", RESOLVE_OPS), ("result", RESOLVE_RESULTS)), False),
         ("missed", (("cause", MISSED),), False),
     )
     families: list[Family] = []
@@ -83,6 +106,9 @@ def _families() -> tuple[Family, ...]:
 
 FAMILIES = {family.name: family for family in _families()}
 SLOTS = sum(family.size for family in FAMILIES.values())
+
+RECENT_ROWS = len(REASONS) * len(BACKINGS) * SLOW_BUCKETS
+"""Notes of slow userfaults, on each CPU: by reason, backing and bucket, the last varies fastest."""
 
 
 def time_boundaries_ns() -> tuple[int, ...]:
@@ -109,6 +135,12 @@ def definitions() -> dict[str, int]:
         "READ_BACKINGS": len(READ_BACKINGS),
         "OUTCOMES": len(OUTCOMES),
         "RESULTS": len(RESULTS),
+        "UFFD_WP_STATES": len(UFFD_WP),
+        "RESOLVE_OPS": len(RESOLVE_OPS),
+        "RESOLVE_RESULTS": len(RESOLVE_RESULTS),
+        "SLOW_BUCKET": SLOW_BUCKET,
+        "SLOW_BUCKETS": SLOW_BUCKETS,
+        "RECENT_ROWS": RECENT_ROWS,
     }
     for family in FAMILIES.values():
         names[f"SLOT_{family.name.upper()}"] = family.base
@@ -118,6 +150,8 @@ def definitions() -> dict[str, int]:
         ("OUTCOME", OUTCOMES),
         ("REASON", REASONS),
         ("RESULT", RESULTS),
+        ("OP", RESOLVE_OPS),
+        ("RESOLVED", RESOLVE_RESULTS),
         ("MISSED", MISSED),
     ):
         names |= {f"{prefix}_{value.upper()}": index for index, value in enumerate(values)}

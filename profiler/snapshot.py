@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from .slots import BUCKETS, FAMILIES, page_boundaries, time_boundaries_ns
+from .slots import BESIDE_THE_FAULT, BUCKETS, FAMILIES, MISSED, page_boundaries, time_boundaries_ns
 
 Labels = tuple[str, ...]
 
@@ -84,13 +84,31 @@ class Waiter:
 
 
 @dataclass(frozen=True)
+class Recent:
+    """A slow userfault that ended: the last one of its reason, backing and bucket.
+
+    ``ns``: its whole wait. ``bucket``: index among the buckets that this falls into, ``BUCKETS`` above the
+    last boundary. ``end_ns``: CLOCK_MONOTONIC when it was counted. ``tgid``, ``tid``: who waited.
+    """
+
+    reason: str
+    backing: str
+    bucket: int
+    ns: int
+    end_ns: int
+    tgid: int
+    tid: int
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """All figures of one moment, or of the time between two.
 
     ``slots``: family name → label values in the order of the family's axes → :class:`Slot`; label sets
     that never occurred are absent and mean zero. ``waiting_now``: threads inside handle_userfault at the
     end, exact also where the table ``waiting`` is full. ``recursion_misses``: program → runs the kernel left
-    out, ``None`` where it does not say.
+    out, ``None`` where it does not say. ``recent``: the last slow userfault of each reason, backing and
+    bucket of ``userfault``, one that is being written at this very moment left out.
     """
 
     monotonic_ns: int
@@ -99,6 +117,7 @@ class Snapshot:
     waiting: tuple[Waiter, ...] = ()
     recursion_misses: Mapping[str, int | None] = field(default_factory=lambda: MappingProxyType({}))
     waiting_now: int = 0
+    recent: tuple[Recent, ...] = ()
 
     def __sub__(self, earlier: "Snapshot") -> "Snapshot":
         slots = {
@@ -121,7 +140,14 @@ class Snapshot:
             self.waiting,
             MappingProxyType(misses),
             self.waiting_now,
+            tuple(last for last in self.recent if last.end_ns > earlier.monotonic_ns),
         )
+
+    @property
+    def lost(self) -> int:
+        """Events missed that a figure of a fault may lack, by us or by the kernel."""
+        causes = (cause for cause in MISSED if cause not in BESIDE_THE_FAULT)
+        return self.total("missed", cause=causes).count + sum(n or 0 for n in self.recursion_misses.values())
 
     def total(self, family: str, **labels: str | Iterable[str]) -> Slot:
         """Sum of the slots of a family whose labels match; a label may name several values."""

@@ -55,9 +55,8 @@ def _doubt(snapshot: Snapshot, plan: Plan, kernel: KernelFacts) -> str | None:
     size = kernel.fault_around_bytes
     if size is not None and size < 2 * PAGE_SIZE:
         return f"fault_around_bytes is {size}: this kernel faults around nothing, anywhere"
-    lost = snapshot.total("missed").count + sum(n or 0 for n in snapshot.recursion_misses.values())
-    if lost:
-        return f"{lost} events were missed"
+    if snapshot.lost:
+        return f"{snapshot.lost} events were missed"
     return None
 
 

@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     """Run all cases and print the table."""
     output = Output(args.json, args.force) if args.json is not None else None
     try:
-        with closing(Runner()) as runner, Session(Request({runner.pid: FOLLOWED}, args.best_way)) as session:
+        with closing(Runner()) as runner, _session(args, runner) as session:
             drop_privileges()
             cases = list(_cases(session, runner))
             total = session.snapshot()
@@ -96,6 +96,10 @@ def run(args: argparse.Namespace) -> int:
     if not output or output.path != "-":
         write_stdout(checked.to_text(answer) + "\n")
     return code
+
+
+def _session(args: argparse.Namespace, runner: Runner) -> Session:
+    return Session(Request({runner.pid: FOLLOWED}, args.best_way, resolve=False))
 
 
 def _exit_code(compliance: str | None, verdicts: tuple[Verdict, ...], supported: set[str]) -> int:

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import Exit, UserError
+from ..hooks.attaching import bcc_missing, open_files_needed
 from ..hooks.catalogue import WAYS
 from ..hooks.planner import BY_TRACEPOINTS, Plan
 from ..hooks.request import Request
-from ..hooks.session import Session, bcc_missing, open_files_needed
+from ..hooks.session import Session
 from ..kernel import abilities, settings, userfaultfd
 from ..kernel.btf import Btf
 from ..output import write_stdout

@@ -57,6 +57,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--best-way", choices=WAYS, default=WAYS[0], help="take no better way to any hook than this one"
     )
+    parser.add_argument(
+        "--resolve",
+        action="store_true",
+        default=None,
+        help="time the ioctls that resolve userfaults even where only tracepoints tell: costs every system call",
+    )
     parser.add_argument("command_line", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="what to run")
 
 
@@ -92,7 +98,7 @@ def _profile(args: argparse.Namespace, argv: list[str], pidfds: list[int], start
         command = HeldCommand(argv) if argv else None
         roots = [command.pid] if command else args.pid
         processes = dict.fromkeys(roots, COUNTED | FOLLOWED) or None
-        session = Session(Request(processes, args.best_way))
+        session = Session(Request(processes, args.best_way, args.resolve))
     except BaseException:
         if command:
             command.abandon()

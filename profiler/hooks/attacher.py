@@ -18,6 +18,7 @@ from ..kernel import abilities, layout, settings
 from ..kernel.btf import Btf
 from ..kernel.symbols import Symbols
 from . import handover, processes
+from .accounts import enable_statistics
 from .calibrate import minor_bit
 from .catalogue import SYMBOLS, Hook, Way, WayName
 from .module import Attached, RefusedError
@@ -123,7 +124,7 @@ def _attach(request: Request) -> handover.Handover:
         return refused.get((hook.name, way.name)) or examination.refuse(hook, way)
 
     while True:
-        chosen = plan(refuse, request.best_way)
+        chosen = plan(refuse, request.best_way, request.asked)
         _require_vital(chosen)
         try:
             attached = Attached(chosen, examination.facts, request.processes is not None)
@@ -168,7 +169,9 @@ def _hand_over(request: Request, chosen: Plan, attached: Attached) -> handover.H
         {
             "slots": [attached.map_fd("slots")],
             "waiting": [attached.map_fd("waiting")],
+            "recent": [attached.map_fd("recent")],
             "programs": attached.programs,
             "links": attached.links,
+            "statistics": enable_statistics() if request.statistics else [],
         },
     )

@@ -4,7 +4,7 @@
 The programs named here are defined in ``bpf/`` through the macros of ``bpf/probe.h``.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 WayName = Literal["fentry", "kprobe", "tracepoint", "none"]
@@ -27,7 +27,8 @@ class Way:
     """One way to reach a hook.
 
     ``symbol``: the traced kernel function, if any. ``walks_vmas``: it must find a VMA by itself.
-    ``addresses``: symbols whose address the programs compare with.
+    ``addresses``: symbols whose address the programs compare with. ``costs``: what it costs the machine, if
+    that is so much that it is taken only when asked for.
     """
 
     name: WayName
@@ -35,6 +36,7 @@ class Way:
     symbol: str | None = None
     walks_vmas: bool = False
     addresses: tuple[str, ...] = ()
+    costs: str | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,11 @@ def _function(
         Way("fentry", (*fentry, *also), symbol),
         Way("kprobe", (*kprobe, *also, *kprobe_also), symbol),
     )
+
+
+def _exit_first(way: Way) -> Way:
+    """An exit that was not seen begun does not count; a call seen to begin and not to end would be missed."""
+    return replace(way, attachments=way.attachments[::-1])
 
 
 _EXCEPTIONS = _raw("page_fault_user", "page_fault_kernel")
@@ -153,6 +160,14 @@ HOOKS: tuple[Hook, ...] = (
         ),
     ),
     Hook("swap_entry", "faults that reach do_swap_page", _function("do_swap_page", exit_=True)),
+    Hook(
+        "resolve",
+        "ioctls that resolve userfaults",
+        (
+            *map(_exit_first, _function("userfaultfd_ioctl", exit_=True)),
+            Way("tracepoint", _raw("sys_exit", "sys_enter"), costs="every system call of the machine"),
+        ),
+    ),
 )
 
 SYMBOLS = {way.symbol for hook in HOOKS for way in hook.ways if way.symbol} | {

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Which way each hook takes on this kernel, and why not a better one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any
 
 from .catalogue import HOOKS, WAYS, Attachment, Hook, Way, WayName
 
 BY_TRACEPOINTS = "not available by tracepoints"
+NOT_ASKED = "not asked for"
 
 
 @dataclass(frozen=True)
@@ -64,26 +66,33 @@ class Plan:
 Refuse = Callable[[Hook, Way], str | None]
 
 
-def plan(refuse: Refuse, best: WayName = "fentry") -> Plan:
+def plan(refuse: Refuse, best: WayName = "fentry", asked: Mapping[str, bool] = MappingProxyType({})) -> Plan:
     """Take for each hook the first way that is not refused.
 
     :param refuse: says why a way cannot be taken on this kernel, ``None`` if it can.
     :param best: the best way allowed; ``"kprobe"`` leaves fentry out, ``"tracepoint"`` both.
+    :param asked: hook → ``True``: also by a way that costs much; ``False``: by none.
     """
     allowed = WAYS[WAYS.index(best) :]
     chosen: dict[str, PlannedHook] = {}
     for hook in HOOKS:
         beside = chosen[hook.beside].way if hook.beside else None
-        chosen[hook.name] = _choose(hook, allowed, beside, refuse)
+        chosen[hook.name] = _choose(hook, allowed, beside, refuse, asked.get(hook.name))
     return Plan(tuple(chosen.values()))
 
 
-def _choose(hook: Hook, allowed: tuple[WayName, ...], beside: WayName | None, refuse: Refuse) -> PlannedHook:
+def _choose(
+    hook: Hook, allowed: tuple[WayName, ...], beside: WayName | None, refuse: Refuse, asked: bool | None
+) -> PlannedHook:
     refused: list[tuple[str, str]] = []
     for way in hook.ways:
         why: str | None = None
-        if way.name not in allowed:
+        if asked is False:
+            why = NOT_ASKED
+        elif way.name not in allowed:
             why = "left out by --best-way"
+        elif way.costs and not asked:
+            why = f"{NOT_ASKED}: by {way.name}s it costs {way.costs}"
         elif beside == "none":
             why = f"of no use without the hook {hook.beside}"
         elif beside is not None and (way.name == "tracepoint") != (beside == "tracepoint"):

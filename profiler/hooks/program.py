@@ -18,6 +18,7 @@ _FILES = (
     "region.h",
     "find_vma.h",
     "waiting.h",
+    "recent.h",
     "fault_around.c",
     "read_fault.c",
     "userfault.c",
@@ -25,6 +26,7 @@ _FILES = (
     "userfault_sched.c",
     "pte.h",
     "swap_entry.c",
+    "resolve.c",
     "page_fault.c",
 )
 
@@ -55,6 +57,25 @@ _CONSTANTS = {
     # 32 swap types less the at most 10 special ones of any configuration (include/linux/swap.h):
     # a type below is always a swap file.
     "SWAP_FILES_AT_LEAST": 22,
+    "PAGE_SWP_UFFD_WP": 1 << 2,  # arch/x86/include/asm/pgtable_types.h
+    "SWP_LOW_BITS": (1 << 9) - 1,  # arch/x86/include/asm/pgtable_64.h: what is neither type nor offset
+    "PTE_MARKER_UFFD_WP": 1 << 0,  # include/linux/swapops.h
+    "PTE_MARKERS": (1 << 3) - 1,  # with POISONED and GUARD
+    # include/uapi/linux/userfaultfd.h: whole numbers, as the kernel compares them.
+    "UFFDIO_WAKE": 0x8010AA02,
+    "UFFDIO_COPY": 0xC028AA03,
+    "UFFDIO_ZEROPAGE": 0xC020AA04,
+    "UFFDIO_MOVE": 0xC028AA05,
+    "UFFDIO_WRITEPROTECT": 0xC018AA06,
+    "UFFDIO_CONTINUE": 0xC020AA07,
+    "UFFDIO_POISON": 0xC020AA08,
+    "SYS_IOCTL": 16,  # arch/x86/entry/syscalls/syscall_64.tbl
+    "SYS_IOCTL_32": 54,  # arch/x86/entry/syscalls/syscall_32.tbl
+    "TS_COMPAT": 0x2,  # arch/x86/include/asm/thread_info.h
+    "EBADF": 9,  # include/uapi/asm-generic/errno-base.h, errno.h
+    "EAGAIN": 11,
+    "EEXIST": 17,
+    "ENOTTY": 25,
 }
 
 

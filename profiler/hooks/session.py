@@ -1,78 +1,78 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The unprivileged side: start the attaching child, take over, drop every privilege, read."""
+"""The unprivileged side: take over from the attaching child, drop every privilege, read."""
 
 import ctypes as ct
-import errno
 import os
-import resource
-import signal
-import socket
-import sys
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import Self
 
-from ..errors import Exit, UserError
-from ..kernel import abilities
 from ..profile import KernelFacts
 from ..reader import Reader
 from ..snapshot import Snapshot
-from . import handover
+from .accounts import Account, Accounts
+from .attaching import Attaching
 from .planner import Plan
 from .program import WAITING_ROWS
 from .request import Request
 
 NOBODY = 65534
-_PR_SET_NO_NEW_PRIVS = 38
+# include/uapi/linux/prctl.h
+_PR_GET_DUMPABLE, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 3, 4, 38
 
 
 class Session:
     """Everything attached, from construction to :meth:`close`.
 
+    :param source: what to attach for, or a child that does it already. With the latter, the privileges may
+        be dropped by now.
     :raises UserError: when nothing can be attached.
     """
 
-    def __init__(self, request: Request) -> None:
-        handed = _run_attacher(request)
+    def __init__(self, source: Request | Attaching) -> None:
+        handed = (source if isinstance(source, Attaching) else Attaching(source)).receive()
         facts = handed.facts
         self.plan = Plan.from_json(facts["plan"])
         uname = os.uname()
         self.kernel = KernelFacts(
             uname.release, uname.machine, facts["fault_around_bytes"], facts["minor_flag"]
         )
-        (slots_fd,), (waiting_fd,) = handed.fds["slots"], handed.fds["waiting"]
-        self._reader = Reader(slots_fd, waiting_fd, facts["cpus"], WAITING_ROWS)
-        os.close(slots_fd)
-        os.close(waiting_fd)
+        (slots_fd,), (waiting_fd,), (recent_fd,) = (handed.fds[n] for n in ("slots", "waiting", "recent"))
+        self._reader = Reader(slots_fd, waiting_fd, recent_fd, facts["cpus"], WAITING_ROWS)
+        for fd in (slots_fd, waiting_fd, recent_fd):
+            os.close(fd)
         self._links = handed.fds["links"]
+        self._statistics = handed.fds["statistics"]
         self._programs = handed.fds["programs"]
-        # Opened now: once the privileges are dropped, /proc/self belongs to root.
-        self._program_info: list[tuple[str, TextIO]] = [
-            (name, open(f"/proc/self/fdinfo/{fd}"))  # noqa: SIM115
-            for name, fd in zip(facts["programs"], self._programs, strict=True)
-        ]
-        self._baseline = self._reader.read(self._recursion_misses())
+        with _proc_self_is_ours():
+            self._accounts = Accounts(zip(facts["programs"], self._programs, strict=True))
+        self._last: dict[str, Account] = {}
+        self._baseline = self._read()
 
     def snapshot(self) -> Snapshot:
         """Figures since the session began."""
-        return self._reader.read(self._recursion_misses()) - self._baseline
+        return self._read() - self._baseline
 
-    def _recursion_misses(self) -> dict[str, int | None]:
-        # kernel/bpf/syscall.c: bpf_prog_show_fdinfo
-        found: dict[str, int | None] = {}
-        for name, info in self._program_info:
-            info.seek(0)
-            lines = dict(line.split(":", 1) for line in info.read().splitlines() if ":" in line)
-            found[name] = int(lines["recursion_misses"]) if "recursion_misses" in lines else None
-        return found
+    def program_runs(self) -> dict[str, tuple[int, int]] | None:
+        """Program → runs since it was attached and the ns in them, as of the last :meth:`snapshot`.
+
+        ``None`` when no statistics were asked for, or the kernel refuses them.
+        """
+        if not self._statistics:
+            return None
+        return {name: (account.runs, account.ns) for name, account in self._last.items()}
+
+    def _read(self) -> Snapshot:
+        self._last = self._accounts.read()
+        return self._reader.read({name: account.recursion_misses for name, account in self._last.items()})
 
     def close(self) -> None:
         """Detach everything."""
-        for _, info in self._program_info:
-            info.close()
-        for fd in (*self._links, *self._programs):
+        self._accounts.close()
+        for fd in (*self._links, *self._programs, *self._statistics):
             os.close(fd)
-        self._program_info, self._links, self._programs = [], [], []
+        self._links, self._programs, self._statistics = [], [], []
         self._reader.close()
 
     def __enter__(self) -> Self:
@@ -84,134 +84,28 @@ class Session:
         self.close()
 
 
+@contextmanager
+def _proc_self_is_ours() -> Iterator[None]:
+    """For as long as files of /proc/self are opened.
+
+    After a change of user id a process is not dumpable, and what is in /proc/self belongs to root
+    (kernel/cred.c: commit_creds; fs/proc/base.c: task_dump_owner).
+    """
+    libc = ct.CDLL(None)
+    before = libc.prctl(_PR_GET_DUMPABLE, 0, 0, 0, 0)
+    libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)
+    try:
+        yield
+    finally:
+        libc.prctl(_PR_SET_DUMPABLE, int(before == 1), 0, 0, 0)
+
+
 def drop_privileges() -> None:
     """Become nobody: no capability, no group, no way back. Harmless when there is nothing to drop."""
     if os.geteuid() == 0:
         os.setgroups([])
         os.setresgid(NOBODY, NOBODY, NOBODY)
         os.setresuid(NOBODY, NOBODY, NOBODY)
-    ct.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-
-
-def _run_attacher(request: Request) -> handover.Handover:
-    _require_root()
-    missing = bcc_missing()
-    if missing:
-        raise UserError(
-            f"Cannot attach: {missing}; install Debian's python3-bpfcc and make the virtual environment "
-            "with --system-site-packages (`make install` does both).",
-            Exit.CANNOT_ATTACH,
-        )
-    _require_bpf()
-    _require_open_files()
-    ours, theirs = socket.socketpair()
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            stream.flush()
-    pid = os.fork()
-    if pid == 0:
-        code = 70
-        try:
-            ours.close()
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            from . import attacher  # and with it all that only the child needs
-
-            attacher.serve(request, theirs)
-            code = 0
-        except BrokenPipeError:
-            pass
-        except (ImportError, OSError) as error:
-            # Of this machine's making, such as a BCC whose library is gone: no traceback.
-            handover.send(theirs, handover.Handover(_failure(error), {}))
-            code = 0
-        except BaseException:
-            sys.excepthook(*sys.exc_info())
-        finally:
-            os._exit(code)
-    theirs.close()
-    try:
-        handed = handover.receive(ours)
-    except EOFError:
-        _, status = os.waitpid(pid, 0)
-        raise UserError(
-            f"The attaching child died before it had attached anything "
-            f"({_describe(status)}); run `uffd-profiler doctor` to see what this kernel allows.",
-            Exit.CANNOT_ATTACH,
-        ) from None
-    except OSError as error:
-        os.waitpid(pid, 0)
-        failure = _failure(error)
-        raise UserError(failure["error"], failure["code"]) from error
-    except BaseException:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        raise
-    finally:
-        ours.close()
-    os.waitpid(pid, 0)
-    if "error" in handed.facts:
-        raise UserError(handed.facts["error"], handed.facts["code"])
-    return handed
-
-
-def _failure(error: Exception) -> dict[str, Any]:
-    advice = "run `uffd-profiler doctor` to see what this machine lacks."
-    if isinstance(error, ImportError):
-        advice = "reinstall Debian's python3-bpfcc."
-    return {"error": f"Cannot attach: {error}; {advice}", "code": Exit.CANNOT_ATTACH}
-
-
-def _require_bpf() -> None:
-    refused = abilities.try_bpf()
-    if not refused:
-        return
-    if refused == errno.ENOSYS:
-        raise UserError(
-            "This kernel has no system call bpf(2); boot one built with CONFIG_BPF_SYSCALL.",
-            Exit.CANNOT_ATTACH,
-        )
-    name = errno.errorcode.get(refused, refused)
-    raise UserError(
-        f"The kernel refuses bpf(2) ({name}); it takes CAP_BPF and CAP_PERFMON, which root has unless a "
-        "container or a seccomp filter takes them away: run `uffd-profiler doctor` to see what is lacking.",
-        Exit.CANNOT_ATTACH,
-    )
-
-
-def _require_open_files() -> None:
-    """As many as are allowed; what runs already, such as the command, keeps its own limit."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = open_files_needed()
-    if hard < needed:
-        raise UserError(
-            f"This process may open {hard} files and needs {needed}; raise the limit: `ulimit -n {needed}`.",
-            Exit.CANNOT_ATTACH,
-        )
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4096)), hard))
-
-
-def open_files_needed() -> int:
-    """Descriptors for programs, maps and links; software events take two on each CPU."""
-    return 2 * len(abilities.online_cpus()) + 128
-
-
-def _describe(status: int) -> str:
-    code = os.waitstatus_to_exitcode(status)
-    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-
-
-def _require_root() -> None:
-    if os.geteuid() != 0:
-        raise UserError(
-            "Attaching to the kernel needs root; run the same command with sudo.", Exit.CANNOT_ATTACH
-        )
-
-
-def bcc_missing() -> str | None:
-    """Why BCC cannot be imported here; ``None`` if its package is in place (it is not imported)."""
-    from importlib.util import find_spec
-
-    if find_spec("bcc") is None:
-        return "the Python module bcc is not importable"
-    return None if Path("/proc/sys/kernel").exists() else "/proc is not mounted"
+    libc = ct.CDLL(None)
+    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)  # no other process of nobody's may look inside

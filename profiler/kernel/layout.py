@@ -30,6 +30,8 @@ _MEMBERS: dict[str, tuple[str, ...]] = {
     "task_struct__state": ("__state", "state"),
     "task_struct__pagefault_disabled": ("pagefault_disabled",),
     "signal_struct__live": ("live",),
+    "thread_info__status": ("status",),
+    "task_struct__thread_info": ("thread_info",),
     "userfaultfd_ctx__flags": ("flags",),
     "userfaultfd_ctx__features": ("features",),
     "userfaultfd_wait_queue__msg": ("msg",),

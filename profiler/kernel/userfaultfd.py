@@ -9,6 +9,7 @@ import fcntl
 import mmap
 import os
 import struct
+from itertools import combinations
 
 _SYS_USERFAULTFD = 323
 _UFFD_USER_MODE_ONLY = 1
@@ -40,6 +41,19 @@ def features(fd: int, wanted: int = 0) -> int:
     """
     answer = fcntl.ioctl(fd, _UFFDIO_API, struct.pack("<QQQ", _API, wanted, 0))
     return int(struct.unpack("<QQQ", answer)[1])
+
+
+def supported_modes(found: int) -> frozenset[str]:
+    """Modes in which shared memory can be registered, singly and combined.
+
+    :param found: what :func:`features` returned.
+    """
+    single = ["missing"]
+    single += ["wp"] * bool(found & FEATURE_WP_HUGETLBFS_SHMEM)
+    single += ["minor"] * bool(found & FEATURE_MINOR_SHMEM)
+    return frozenset(
+        "+".join(combined) for size in range(1, 4) for combined in combinations(single, size)
+    )
 
 
 def register(fd: int, memory: mmap.mmap, *modes: str) -> None:

@@ -5,7 +5,7 @@ An answer is ``None`` where the figure is available, else the phrase that stands
 that is not available is never shown as 0.
 """
 
-from ..hooks.planner import BY_TRACEPOINTS, Plan
+from ..hooks.planner import BY_TRACEPOINTS, NOT_ASKED, Plan
 from ..slots import FAMILIES
 
 TIMES = ("count", "sum", "wait", "max", "buckets")
@@ -18,6 +18,7 @@ _HOOKS_OF = {
     "userfault_wait_begun": ("userfault",),
     "userfault_wait": ("userfault",),
     "swap_fault": ("swap_entry",),
+    "resolve": ("resolve",),
 }
 _TWINS = ("returned_early", "not_entered")
 
@@ -27,6 +28,9 @@ def hook(plan: Plan, name: str) -> str | None:
     found = plan.hook(name)
     if found.way != "none":
         return None
+    for _, reason in found.refused:
+        if reason.startswith(NOT_ASKED):
+            return reason
     if plan.way("fault") == "tracepoint" or BY_TRACEPOINTS in found.reason:
         return BY_TRACEPOINTS
     return f"not available: {found.reason}"
@@ -88,6 +92,8 @@ def notes(plan: Plan, name: str) -> tuple[str, ...]:
             found.append(f"Pages of huge mappings are not counted: {why}.")
     if name == "userfault" and plan.way("fault") not in _BY_FUNCTION:
         found.append("Userfaults of faults raised by the kernel itself are not seen by tracepoints.")
+    if name == "resolve" and plan.way("resolve") == "tracepoint":
+        found.append("By tracepoints the time is that of the whole system call.")
     return tuple(found)
 
 

@@ -13,7 +13,7 @@ from ..hooks.planner import Plan
 from ..profile import KernelFacts, Profile
 from ..slots import FAMILIES, MISSED
 from ..snapshot import Slot, Snapshot, boundaries
-from ..verdict import Compliance, Verdict, followed
+from ..verdict import Compliance, Followed, Verdict, followed
 from . import availability
 from .occurred import occurred
 from .sections.health import hook_of
@@ -59,14 +59,15 @@ def document(profile: Profile) -> Document:
             "command": command
             and {"argv": [encodable(a) for a in command.argv], "exit_code": command.exit_code},
         },
-        "kernel": _kernel(profile.kernel),
+        "kernel": kernel_document(profile.kernel),
         "plan": _plan(plan),
-        "verdicts": [_verdict(verdict, plan) for verdict in verdicts],
-        "policy": {"followed": policy.name, "fits": list(policy.fits), "modes": list(policy.modes)},
+        "verdicts": [verdict_document(verdict, plan) for verdict in verdicts],
+        "policy": policy_document(policy),
         "families": _families(total, plan, whole=True),
         "missed": _missed(total, plan),
         "waiting": _waiting(total, plan),
-        "intervals": [_interval(interval, profile) for interval in profile.intervals],
+        "recent": _recent(total, plan, began(profile)),
+        "intervals": [interval_document(part, plan, began(profile)) for part in profile.intervals],
         "unavailable": availability.unavailable(plan),
     }
 
@@ -90,12 +91,14 @@ def check_document(
     return {
         "schema": CHECK_SCHEMA,
         "version": __version__,
-        "kernel": _kernel(kernel),
+        "kernel": kernel_document(kernel),
         "plan": _plan(plan),
         "policy": policy,
         "compliance": compliance,
         "followed": followed(verdicts).name,
-        "modes": [_verdict(v, plan) | {"supported": v.mode in modes or v.mode == "none"} for v in verdicts],
+        "modes": [
+            verdict_document(v, plan) | {"supported": v.mode in modes or v.mode == "none"} for v in verdicts
+        ],
         "cases": cases,
         "unavailable": availability.unavailable(plan),
         "exit_code": exit_code,
@@ -107,7 +110,8 @@ def encodable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _kernel(kernel: KernelFacts) -> Document:
+def kernel_document(kernel: KernelFacts) -> Document:
+    """What was measured."""
     return {
         "release": kernel.release,
         "machine": kernel.machine,
@@ -120,7 +124,13 @@ def _plan(plan: Plan) -> list[Document]:
     return cast(list[Document], json.loads(json.dumps(plan.to_json())))  # tuples become lists
 
 
-def _verdict(verdict: Verdict, plan: Plan) -> Document:
+def policy_document(policy: Followed) -> Document:
+    """Which known policies the verdicts fit."""
+    return {"followed": policy.name, "fits": list(policy.fits), "modes": list(policy.modes)}
+
+
+def verdict_document(verdict: Verdict, plan: Plan) -> Document:
+    """One mode's."""
     known = availability.family(plan, "read_fault") is None
     return {
         "mode": verdict.mode,
@@ -198,13 +208,35 @@ def _waiting(snapshot: Snapshot, plan: Plan) -> Document | None:
     return {"count": waiting_now(snapshot), "threads": threads}
 
 
-def _interval(interval: Snapshot, profile: Profile) -> Document:
+def _recent(snapshot: Snapshot, plan: Plan, began_ns: int) -> list[Document] | None:
+    if availability.family(plan, "userfault"):
+        return None
+    limits = (*boundaries("userfault"), "+Inf")
+    return [
+        {
+            "reason": last.reason,
+            "backing": last.backing,
+            "le_ns": limits[last.bucket],
+            "wait_ns": last.ns,
+            "ended_ns": last.end_ns - began_ns,
+            "pid": last.tgid,
+            "tid": last.tid,
+        }
+        for last in snapshot.recent
+    ]
+
+
+def interval_document(interval: Snapshot, plan: Plan, began_ns: int) -> Document:
+    """A part of a profile.
+
+    :param began_ns: CLOCK_MONOTONIC when the profile began.
+    """
     return {
-        "until_ns": interval.monotonic_ns - began(profile),
+        "until_ns": interval.monotonic_ns - began_ns,
         "duration_ns": interval.duration_ns,
-        "families": _families(interval, profile.plan, whole=False),
-        "missed": _missed(interval, profile.plan),
-        "waiting": _waiting(interval, profile.plan),
+        "families": _families(interval, plan, whole=False),
+        "missed": _missed(interval, plan),
+        "waiting": _waiting(interval, plan),
     }
 
 

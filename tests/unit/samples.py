@@ -2,13 +2,14 @@
 """Profiles as real kernels give them: by tracepoints only, and by fentry."""
 
 from bisect import bisect_left
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from profiler.hooks.catalogue import Hook, Way
 from profiler.hooks.planner import Plan, plan
 from profiler.profile import Command, KernelFacts, Profile
 from profiler.slots import BUCKETS, FAMILIES
-from profiler.snapshot import Labels, Slot, Snapshot, Waiter, boundaries
+from profiler.snapshot import Labels, Recent, Slot, Snapshot, Waiter, boundaries
 
 NOW = 1_000_000_000_000
 MS = 1_000_000
@@ -17,7 +18,7 @@ NO_SYMBOLS = {"do_fault_around", "set_pte_range", "alloc_set_pte", "do_set_pmd"}
 EVIL = ("./restore", "<script>alert('x')</script>", '"&\x1b[31m', "caf\u00e9", "\udcff")
 
 
-def tracepoint_plan() -> Plan:
+def tracepoint_plan(asked: Mapping[str, bool] = MappingProxyType({})) -> Plan:
     """A kernel with neither kprobes nor fentry."""
 
     def refuse(hook: Hook, way: Way) -> str | None:
@@ -25,10 +26,13 @@ def tracepoint_plan() -> Plan:
             return "the kernel refuses fentry programs (EPERM)"
         return "the kernel is built without kprobes" if way.name == "kprobe" else None
 
-    return plan(refuse)
+    return plan(refuse, asked=asked)
 
 
-def fentry_plan(missing: frozenset[str] = frozenset({"do_fault_around"})) -> Plan:
+def fentry_plan(
+    missing: frozenset[str] = frozenset({"do_fault_around"}),
+    asked: Mapping[str, bool] = MappingProxyType({}),
+) -> Plan:
     """A kernel with fentry whose ``missing`` functions are inlined."""
 
     def refuse(hook: Hook, way: Way) -> str | None:
@@ -36,7 +40,7 @@ def fentry_plan(missing: frozenset[str] = frozenset({"do_fault_around"})) -> Pla
             return f"{way.symbol} is not a symbol of this kernel (inlined, or not built)"
         return None
 
-    return plan(refuse)
+    return plan(refuse, asked=asked)
 
 
 def bare_plan() -> Plan:
@@ -70,10 +74,13 @@ def snapshot(
     now: int = NOW,
     waiting: tuple[Waiter, ...] = (),
     misses: dict[str, int | None] | None = None,
+    recent: tuple[Recent, ...] = (),
 ) -> Snapshot:
     """A frozen snapshot of these slots."""
     frozen = {name: MappingProxyType(slots.get(name, {})) for name in FAMILIES}
-    return Snapshot(now, duration_ns, MappingProxyType(frozen), waiting, MappingProxyType(misses or {}))
+    return Snapshot(
+        now, duration_ns, MappingProxyType(frozen), waiting, MappingProxyType(misses or {}), recent=recent
+    )
 
 
 def _counted(count: int) -> Slot:
@@ -140,8 +147,16 @@ def fentry_slots() -> dict[str, dict[Labels, Slot]]:
         ("wp", "shmem"): slot("userfault_wait", spread(127, 11_000, 60_000_000)),
     }
     slots["swap_fault"] = {
-        ("swap_slot",): slot("swap_fault", spread(211, 3_000, 900_000)),
-        ("other",): slot("swap_fault", spread(23, 600, 5_000)),
+        ("swap_slot", "no"): slot("swap_fault", spread(211, 3_000, 900_000)),
+        ("swap_slot", "yes"): slot("swap_fault", spread(59, 3_100, 700_000)),
+        ("other", "yes"): slot("swap_fault", spread(23, 600, 5_000)),
+    }
+    slots["resolve"] = {
+        ("copy", "ok"): slot("resolve", spread(491, 900, 80_000)),
+        ("copy", "eexist"): slot("resolve", spread(3, 500, 700)),
+        ("wake", "ok"): slot("resolve", spread(5, 300, 20_000)),
+        ("writeprotect", "ok"): slot("resolve", spread(127, 700, 30_000_000_000)),
+        ("continue", "eagain"): slot("resolve", spread(2, 400, 450)),
     }
     return slots
 
@@ -151,6 +166,14 @@ WAITERS = (
     Waiter(NOW - 31 * MS, 0x7F12_3456_8000, 4244, 4242, "missing", "anon"),
     Waiter(NOW - 8_000, 0x7F12_9999_0000, 4245, 4242, "minor", "shmem"),
 )
+
+
+RECENT = (
+    Recent("missing", "anon", 14, 1_024_001, NOW - 9 * SECOND, 4242, 4250),
+    Recent("minor", "shmem", 18, 21 * MS, NOW - 2 * MS, 4242, 4251),
+    Recent("wp", "shmem", BUCKETS, 17 * SECOND, NOW - 1, 4300, 4300),
+)
+"""Oldest first."""
 
 
 def profile(plan: Plan, total: Snapshot, intervals: tuple[Snapshot, ...] = (), **other: object) -> Profile:
@@ -173,7 +196,8 @@ def by_tracepoints() -> Profile:
 
 def by_fentry() -> Profile:
     """What a Debian kernel gives, with intervals and waiting threads."""
-    total = snapshot(fentry_slots(), waiting=WAITERS, misses=dict.fromkeys(("kfunc__do_swap_page",), 0))
+    misses: dict[str, int | None] = {"kfunc__do_swap_page": 0}
+    total = snapshot(fentry_slots(), waiting=WAITERS, misses=misses, recent=RECENT)
     return profile(fentry_plan(), total, intervals_of(total))
 
 

@@ -22,12 +22,19 @@ u64s = st.integers(0, U64) | st.integers(0, 64).flatmap(
 
 TIMES, PAGES = slots.time_boundaries_ns(), slots.page_boundaries()
 SWAP_FILES_AT_LEAST = 22
+PTE = (
+    "SWAP_FILES_AT_LEAST",
+    "PAGE_SWP_UFFD_WP",
+    "SWP_LOW_BITS",
+    "PTE_MARKER_UFFD_WP",
+    "PTE_MARKERS",
+)
 
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> ct.CDLL:
     """``buckets.h`` and ``pte.h`` with the constants that the BPF compiler gets."""
-    constants = {**slots.definitions(), "SWAP_FILES_AT_LEAST": SWAP_FILES_AT_LEAST}
+    constants = {**slots.definitions(), **{name: program._CONSTANTS[name] for name in PTE}}
     lines = [
         "typedef unsigned char u8; typedef unsigned int u32; typedef unsigned long long u64;",
         "#define INLINE",
@@ -47,10 +54,10 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> ct.CDLL:
     ]
     subprocess.run(["gcc", *flags, "-shared", "-fPIC", "-o", target, source], check=True)
     library = ct.CDLL(str(target))
-    for name in ("floor_log2", "time_bucket", "page_bucket", "swap_kind"):
+    for name in ("floor_log2", "time_bucket", "page_bucket", "swap_kind", "swap_uffd_wp"):
         function = getattr(library, name)
         function.argtypes = (ct.c_uint64,)
-        function.restype = ct.c_uint8 if name == "swap_kind" else ct.c_uint32
+        function.restype = ct.c_uint8 if name.startswith("swap") else ct.c_uint32
     return library
 
 
@@ -163,6 +170,58 @@ def test_every_type_at_the_edges_of_the_offset(library: ct.CDLL, type_: int) -> 
 @given(pte=u64s)
 def test_any_u64_as_the_kernels_formulas(library: ct.CDLL, pte: int) -> None:
     assert library.swap_kind(pte) == _kind(pte)
+
+
+WP_BIT = 1 << 2
+
+
+@pytest.mark.parametrize(
+    ("pte", "uffd_wp"),
+    [
+        # Observed in faults: kernel-facts.md, "Swap-entry path".
+        (0x07FFFFFFFFFBFA0A, False),  # a swap slot, soft-dirty, exclusive
+        (0x07FFFFFFFFFBFA0A | WP_BIT, True),
+        (0xF7FFFFFFFFFFFC00, True),  # pte marker uffd-wp of 6.1 (type 30)
+        (0xFFFFFFFFFFFFFC00, True),  # and of 6.12 and 7.2 (type 31)
+        (0xFFFFFFFFFFFFFA00, False),  # POISONED
+        (0xFFFFFFFFFFFFF600, False),  # GUARD
+        # Computed.
+        (WP_BIT, True),  # the bare bit, as a pte
+        (0x07FFFFFFFFFFF600, False),  # device 0, offset 4: a slot, its bit clear
+        (0x07FFFFFFFFFFFC00, False),  # device 0, offset 1: no marker
+    ],
+)
+def test_uffd_wp_of_entries_that_were_seen(library: ct.CDLL, pte: int, uffd_wp: bool) -> None:
+    assert library.swap_uffd_wp(pte) == uffd_wp
+
+
+@given(
+    type_=st.integers(0, SWAP_FILES_AT_LEAST - 1),
+    offset=st.integers(0, (1 << 50) - 1),
+    low=st.integers(0, 0xFE),
+)
+@example(type_=0, offset=1, low=0)
+def test_a_swap_slot_says_uffd_wp_by_its_bit(library: ct.CDLL, type_: int, offset: int, low: int) -> None:
+    assert library.swap_uffd_wp(_pte(type_, offset, low)) == bool(low & WP_BIT)
+
+
+@given(type_=st.integers(0, 31), pfn=st.integers(16, (1 << 50) - 1), low=st.integers(0, 0xFE))
+@example(type_=31, pfn=17, low=0)
+def test_an_entry_of_a_page_says_uffd_wp_by_its_bit(library: ct.CDLL, type_: int, pfn: int, low: int) -> None:
+    """Migration, hwpoison, device memory, whatever their types are: no process has the first 16 frames."""
+    assert library.swap_uffd_wp(_pte(type_, pfn, low)) == bool(low & WP_BIT)
+
+
+@pytest.mark.parametrize("markers", range(1, 8))
+@pytest.mark.parametrize("type_", range(SWAP_FILES_AT_LEAST, 32))
+def test_a_marker_says_uffd_wp_by_its_offset(library: ct.CDLL, type_: int, markers: int) -> None:
+    """PTE_MARKER_UFFD_WP, _POISONED and _GUARD are 1, 2 and 4; they may stand together."""
+    assert library.swap_uffd_wp(_pte(type_, markers)) == markers & 1
+
+
+@given(pte=u64s)
+def test_uffd_wp_of_any_u64_is_yes_or_no(library: ct.CDLL, pte: int) -> None:
+    assert library.swap_uffd_wp(pte) in (0, 1)
 
 
 def test_sources_compiled_are_those_of_the_program() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from profiler.hooks.catalogue import HOOKS, SYMBOLS, WAYS, Hook, Way, WayName
 from profiler.hooks.planner import BY_TRACEPOINTS, Plan, plan
+from profiler.hooks.request import Request
 
 Refuse = Callable[[Hook, Way], str | None]
 BESIDE = [hook.name for hook in HOOKS if hook.beside]
@@ -32,6 +33,7 @@ any_refusal = st.sets(st.sampled_from(WAY_KEYS)).map(
     lambda refused: lambda hook, way: "refused" if (hook.name, hook.ways.index(way)) in refused else None
 )
 any_best = st.sampled_from(WAYS)
+any_asked = st.dictionaries(st.sampled_from(["resolve"]), st.booleans())
 
 
 def test_the_catalogue_lists_the_ways_best_first() -> None:
@@ -115,11 +117,51 @@ def test_a_kernel_with_neither_fentry_nor_kprobes() -> None:
         "huge_page_mapped": "none",
         "userfault": "tracepoint",
         "swap_entry": "none",
+        "resolve": "none",
     }
     assert chosen.hook("pages_mapped").reason == BY_TRACEPOINTS
     # Not beside another: the kernel's own reasons, each once.
     assert chosen.hook("swap_entry").reason == "no fentry here; no kprobe here"
     assert chosen.hook("fault").refused == (("fentry", "no fentry here"), ("kprobe", "no kprobe here"))
+
+
+COSTLY = [hook.name for hook in HOOKS if any(way.costs for way in hook.ways)]
+
+
+def test_a_costly_way_is_taken_only_when_asked_for() -> None:
+    assert COSTLY == ["resolve"]
+    refuse = refuse_ways("fentry", "kprobe")
+    unasked = plan(refuse).hook("resolve")
+    assert unasked.way == "none"
+    assert unasked.refused[-1] == (
+        "tracepoint",
+        "not asked for: by tracepoints it costs every system call of the machine",
+    )
+    assert plan(refuse, asked={"resolve": True}).way("resolve") == "tracepoint"
+
+
+@pytest.mark.parametrize("best", WAYS)
+def test_a_hook_asked_for_takes_the_best_way_allowed(best: WayName) -> None:
+    assert plan(refuse_nothing, best, {"resolve": True}).way("resolve") == best
+    assert plan(refuse_nothing, best).way("resolve") == ("none" if best == "tracepoint" else best)
+
+
+@pytest.mark.parametrize("hook", [hook.name for hook in HOOKS if not hook.vital])
+def test_a_hook_that_is_not_wanted_takes_no_way(hook: str) -> None:
+    chosen = plan(refuse_nothing, asked={hook: False}).hook(hook)
+    assert (chosen.way, chosen.reason) == ("none", "not asked for")
+
+
+@pytest.mark.parametrize("resolve", [None, True, False])
+def test_a_request_asks_for_what_it_names(resolve: bool | None) -> None:
+    assert Request(resolve=resolve).asked == ({} if resolve is None else {"resolve": resolve})
+
+
+@pytest.mark.parametrize("way", [way for hook in HOOKS for way in hook.ways if hook.name == "resolve"])
+def test_no_ioctl_is_seen_to_begin_before_its_end_can_be_seen(way: Way) -> None:
+    """Else it would be counted as missed when its thread makes the next one."""
+    ends = [a.kind in ("fexit", "kretprobe") or a.target == "sys_exit" for a in way.attachments]
+    assert ends == [True, False]
 
 
 def test_an_inlined_function_takes_the_next_symbol() -> None:
@@ -171,9 +213,11 @@ def test_a_fault_is_never_judged_by_half_tracepoint_half_functions(refuse: Refus
             assert (chosen.way(hook.name) == "tracepoint") is (beside == "tracepoint")
 
 
-@given(any_refusal, any_best)
-def test_the_first_way_that_is_not_refused_is_taken(refuse: Refuse, best: WayName) -> None:
-    for hook, planned in zip(HOOKS, plan(refuse, best).hooks, strict=True):
+@given(any_refusal, any_best, any_asked)
+def test_the_first_way_that_is_not_refused_is_taken(
+    refuse: Refuse, best: WayName, asked: dict[str, bool]
+) -> None:
+    for hook, planned in zip(HOOKS, plan(refuse, best, asked).hooks, strict=True):
         assert [name for name, _ in planned.refused] == [w.name for w in hook.ways[: len(planned.refused)]]
         assert all(why for _, why in planned.refused)
         if planned.way == "none":

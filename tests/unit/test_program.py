@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The C side and the constants it is compiled with fit together, for every plan."""
 
+import errno
 import re
 import subprocess
 from collections.abc import Callable
@@ -27,8 +28,11 @@ def code(path: Path) -> str:
     return re.sub(r"/\*.*?\*/|//[^\n]*", " ", path.read_text(), flags=re.S)
 
 
+ASKED = {"resolve": True}
+
+
 def everything() -> Plan:
-    return plan(lambda hook, way: None)
+    return plan(lambda hook, way: None, asked=ASKED)
 
 
 def constants() -> set[str]:
@@ -88,7 +92,9 @@ def test_every_slot_and_label_is_used() -> None:
     results = {f"RESULT_{name.upper()}" for name in slots.RESULTS}
     missed = {f"MISSED_{name.upper()}" for name in slots.MISSED}
     backings = {f"BACKING_{name.upper()}" for name in slots.BACKINGS}
-    assert outcomes | results | missed | backings <= text
+    ops = {f"OP_{name.upper()}" for name in slots.RESOLVE_OPS}
+    answers = {f"RESOLVED_{name.upper()}" for name in slots.RESOLVE_RESULTS}
+    assert outcomes | results | missed | backings | ops | answers <= text
 
 
 def test_every_offset_looked_up_is_used() -> None:
@@ -159,9 +165,12 @@ PLANS = {
 }
 
 
+@pytest.mark.parametrize("asked", [ASKED, {}], ids=["all asked for", "as usual"])
 @pytest.mark.parametrize("refuse", PLANS.values(), ids=PLANS)
-def test_every_program_of_a_plan_is_in_the_source(refuse: Callable[[Hook, Way], str | None]) -> None:
-    chosen = plan(refuse)
+def test_every_program_of_a_plan_is_in_the_source(
+    refuse: Callable[[Hook, Way], str | None], asked: dict[str, bool]
+) -> None:
+    chosen = plan(refuse, asked=asked)
     wanted = {attachment.program for hook in chosen.hooks for attachment in hook.attachments}
     found = programs(chosen)
     assert wanted <= found
@@ -193,3 +202,31 @@ def test_constants_that_are_abi() -> None:
         assert constants[name] == 1 << bit
     assert re.search(r"#define UFFD_USER_MODE_ONLY\s+1\b", text)
     assert constants["UFFD_USER_MODE_ONLY"] == 1
+
+
+def test_numbers_of_the_ioctls_are_abi(tmp_path: Path) -> None:
+    """Those that the C library's headers know, by the compiler; the others are made alike."""
+    names = {f"UFFDIO_{op.upper()}" for op in slots.RESOLVE_OPS}
+    lines = [f'#ifdef {name}\nprintf("{name} %u\\n", (unsigned){name});\n#endif' for name in names]
+    source, program_ = tmp_path / "numbers.c", tmp_path / "numbers"
+    source.write_text(
+        "#include <stdio.h>\n#include <sys/ioctl.h>\n#include <linux/userfaultfd.h>\n"
+        "int main(void)\n{\n" + "\n".join(lines) + "\n}\n"
+    )
+    subprocess.run(["gcc", "-o", program_, source], check=True)
+    said = subprocess.run([program_], capture_output=True, text=True, check=True).stdout.split()
+    known = dict(zip(said[::2], map(int, said[1::2]), strict=True))
+    assert {"UFFDIO_COPY", "UFFDIO_WAKE", "UFFDIO_CONTINUE"} <= set(known)
+    assert known == {name: program._CONSTANTS[name] for name in known}
+    # _IOWR(0xAA, n, structure): read and write, the structure's size, the type, the number.
+    assert program._CONSTANTS["UFFDIO_MOVE"] == 3 << 30 | 40 << 16 | 0xAA << 8 | 5
+    assert program._CONSTANTS["UFFDIO_POISON"] == 3 << 30 | 32 << 16 | 0xAA << 8 | 8
+    assert len({program._CONSTANTS[name] for name in names}) == len(names)
+
+
+def test_errors_and_system_calls_are_abi() -> None:
+    for name in ("EBADF", "EAGAIN", "EEXIST", "ENOTTY"):
+        assert program._CONSTANTS[name] == getattr(errno, name)
+    for name, header in (("SYS_IOCTL", "64"), ("SYS_IOCTL_32", "32")):
+        text = Path(f"/usr/include/x86_64-linux-gnu/asm/unistd_{header}.h").read_text()
+        assert re.search(rf"#define __NR_ioctl {program._CONSTANTS[name]}$", text, re.MULTILINE)

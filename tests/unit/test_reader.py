@@ -12,10 +12,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from profiler.reader import Reader, decode
-from profiler.slots import BACKINGS, BUCKETS, FAMILIES, REASONS, SLOTS, WORDS
-from profiler.snapshot import Labels, Slot, Snapshot
+from profiler.slots import (
+    BACKINGS,
+    BUCKETS,
+    FAMILIES,
+    REASONS,
+    RECENT_ROWS,
+    SLOTS,
+    SLOW_BUCKET,
+    SLOW_BUCKETS,
+    WORDS,
+)
+from profiler.snapshot import Labels, Recent, Slot, Snapshot
 
 SLOT_BYTES = WORDS * 8
+NOTE = struct.Struct("<QQQQII")
 ROW_BYTES = 32
 U64 = (1 << 64) - 1
 
@@ -25,13 +36,15 @@ def pack(slot: Slot) -> bytes:
 
 
 class Memory:
-    """Stands in for the two mapped arrays."""
+    """Stands in for the three mapped arrays."""
 
     def __init__(self, cpus: int, rows: int) -> None:
         self.cpus, self.rows = cpus, rows
         self.slots, self.waiting = os.memfd_create("slots"), os.memfd_create("waiting")
         os.truncate(self.slots, cpus * SLOTS * SLOT_BYTES)
+        self.recent = os.memfd_create("recent")
         os.truncate(self.waiting, rows * ROW_BYTES)
+        os.truncate(self.recent, cpus * RECENT_ROWS * NOTE.size)
 
     def put(self, cpu: int, family: str, labels: Labels, slot: Slot) -> None:
         index = FAMILIES[family].base + list(FAMILIES[family].labels()).index(labels)
@@ -43,17 +56,27 @@ class Memory:
         data = struct.pack("<QQIIII", start, address, tid, tgid, reason, backing)
         os.pwrite(self.waiting, data, row * ROW_BYTES)
 
+    def note(self, cpu: int, labels: tuple[str, str, int], *note: int) -> None:
+        """``note``: begun, done, ns, end_ns, tgid, tid."""
+        reason, backing, bucket = labels
+        pair = REASONS.index(reason) * len(BACKINGS) + BACKINGS.index(backing)
+        row = cpu * RECENT_ROWS + pair * SLOW_BUCKETS + bucket - SLOW_BUCKET
+        os.pwrite(self.recent, NOTE.pack(*note), row * NOTE.size)
+
+    def close(self) -> None:
+        for fd in (self.slots, self.waiting, self.recent):
+            os.close(fd)
+
 
 @contextmanager
 def mapped(cpus: int = 1, rows: int = 1) -> Iterator[tuple[Memory, Reader]]:
     memory = Memory(cpus, rows)
-    reader = Reader(memory.slots, memory.waiting, cpus, rows)
+    reader = Reader(memory.slots, memory.waiting, memory.recent, cpus, rows)
     try:
         yield memory, reader
     finally:
         reader.close()
-        os.close(memory.slots)
-        os.close(memory.waiting)
+        memory.close()
 
 
 def everything(snapshot: Snapshot) -> dict[tuple[str, Labels], Slot]:
@@ -135,9 +158,8 @@ def test_a_snapshot_does_not_change_any_more() -> None:
 def test_reading_needs_no_descriptor_any_more() -> None:
     memory = Memory(1, 1)
     memory.put(0, "page_fault", ("gup",), Slot(count=3))
-    reader = Reader(memory.slots, memory.waiting, 1, 1)
-    os.close(memory.slots)
-    os.close(memory.waiting)
+    reader = Reader(memory.slots, memory.waiting, memory.recent, 1, 1)
+    memory.close()
     assert reader.read().total("page_fault", origin="gup").count == 3
     reader.close()
 
@@ -168,3 +190,26 @@ def test_how_many_wait_is_begun_less_ended_also_beyond_the_table() -> None:
 def test_recursion_misses_are_passed_on() -> None:
     with mapped() as (_, reader):
         assert reader.read({"raw_x": 3, "event": None}).recursion_misses == {"raw_x": 3, "event": None}
+
+
+def test_recent_userfaults_oldest_first_the_newest_of_all_cpus() -> None:
+    with mapped(cpus=3) as (memory, reader):
+        assert reader.read().recent == ()
+        memory.note(0, ("minor", "shmem", 15), 7, 7, 3_000_000, 500, 10, 11)
+        memory.note(2, ("minor", "shmem", 15), 1, 1, 2_500_000, 900, 20, 21)
+        memory.note(1, ("minor", "shmem", 15), 2, 2, 2_600_000, 700, 30, 31)
+        memory.note(1, ("wp", "hugetlb", BUCKETS), 1, 1, 1 << 40, 600, 40, 41)
+        memory.note(0, ("missing", "shmem", SLOW_BUCKET), 1, 1, 1_024_001, 550, 50, 51)
+        assert reader.read().recent == (
+            Recent("missing", "shmem", SLOW_BUCKET, 1_024_001, 550, 50, 51),
+            Recent("wp", "hugetlb", BUCKETS, 1 << 40, 600, 40, 41),
+            Recent("minor", "shmem", 15, 2_500_000, 900, 20, 21),
+        )
+
+
+def test_a_note_that_is_being_written_is_left_out() -> None:
+    with mapped(cpus=2) as (memory, reader):
+        memory.note(0, ("wp", "anon", 20), 3, 2, 70_000_000, 900, 1, 2)
+        assert reader.read().recent == ()
+        memory.note(1, ("wp", "anon", 20), 4, 4, 80_000_000, 100, 3, 4)
+        assert [last.tid for last in reader.read().recent] == [4]

@@ -6,7 +6,6 @@ import re
 from html import unescape
 
 import pytest
-import samples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_reports_html import walk
@@ -18,10 +17,12 @@ from profiler.reports import html, text, units
 from profiler.reports import json as reports_json
 from profiler.slots import BACKINGS, BUCKETS, FAMILIES, MISSED, REASONS
 from profiler.snapshot import Labels, Slot, Waiter
+from tests.unit import samples
 
 VALIDATOR = validator("profile")
 PLANS = [
     samples.tracepoint_plan(),
+    samples.tracepoint_plan({"resolve": True}),
     samples.fentry_plan(),
     samples.fentry_plan(frozenset()),
     samples.fentry_plan(frozenset(samples.NO_SYMBOLS)),
@@ -40,7 +41,8 @@ def test_every_figure_is_the_same_in_all_three(name: str) -> None:
     profile = samples.ALL[name]()
     report, page = text.render(profile), words_of(html.render(profile))
     document = json.loads(reports_json.render(profile))
-    for family in ("page_fault", "read_fault", "fault_around_run", "userfault_begun", "swap_fault"):
+    families = ("page_fault", "read_fault", "fault_around_run", "userfault_begun", "swap_fault", "resolve")
+    for family in families:
         for entry in document["families"][family] or ():
             figures = [str(entry["count"])]
             if entry.get("max_ns") is not None:

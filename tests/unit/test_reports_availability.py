@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
-import pytest
-import samples
+from collections.abc import Callable
 
-from profiler.hooks.planner import BY_TRACEPOINTS
+import pytest
+
+from profiler.hooks.planner import BY_TRACEPOINTS, Plan
 from profiler.reports import availability
+from tests.unit import samples
 
 
 def test_tracepoints() -> None:
-    assert availability.unavailable(samples.tracepoint_plan()) == dict.fromkeys(
+    found = availability.unavailable(samples.tracepoint_plan())
+    assert found.pop("resolve") == "not asked for: by tracepoints it costs every system call of the machine"
+    assert found == dict.fromkeys(
         (
             "page_fault{origin=gup}",
             "read_fault{origin=gup}",
@@ -41,6 +45,18 @@ def test_without_hooks_a_family_says_why() -> None:
     for name in ("read_fault", "fault_around_run", "userfault", "userfault_wait", "swap_fault"):
         assert found[name] == "not available: nothing of it is a symbol here"
     assert "page_fault" not in found
+
+
+def test_ioctls_by_tracepoints_are_available_once_asked_for() -> None:
+    plan = samples.tracepoint_plan({"resolve": True})
+    assert "resolve" not in availability.unavailable(plan)
+    assert "whole system call" in availability.notes(plan, "resolve")[0]
+    assert not availability.notes(samples.fentry_plan(), "resolve")
+
+
+@pytest.mark.parametrize("plan", [samples.tracepoint_plan, samples.fentry_plan])
+def test_ioctls_that_nobody_asked_for(plan: Callable[..., Plan]) -> None:
+    assert availability.unavailable(plan(asked={"resolve": False}))["resolve"] == "not asked for"
 
 
 def test_huge_pages_that_are_not_counted_are_a_note() -> None:

@@ -3,9 +3,9 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-import samples
 
 from profiler.reports import html
+from tests.unit import samples
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 SELF_CLOSED = {"rect", "line"}

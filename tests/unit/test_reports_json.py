@@ -6,12 +6,12 @@ from typing import Any
 
 import jsonschema
 import pytest
-import samples
 
 from profiler import slots
 from profiler.hooks.catalogue import WAYS
 from profiler.reports import json as reports_json
 from profiler.verdict import POLICIES, compare, judge
+from tests.unit import samples
 
 
 def validator(name: str) -> jsonschema.Draft202012Validator:
@@ -55,6 +55,9 @@ def test_enumerations_are_those_of_the_slots() -> None:
         "reason": slots.REASONS,
         "result": slots.RESULTS,
         "swap_kind": slots.SWAP_KINDS,
+        "uffd_wp": slots.UFFD_WP,
+        "resolve_op": slots.RESOLVE_OPS,
+        "resolve_result": slots.RESOLVE_RESULTS,
         "backing": slots.BACKINGS,
         "read_backing": slots.READ_BACKINGS,
     }.items():
@@ -103,6 +106,33 @@ def test_unavailable_is_null_and_says_why() -> None:
     bare = reports_json.document(samples.empty())
     assert bare["waiting"] is None
     assert all(verdict["ran"] is verdict["not_run"] is None for verdict in bare["verdicts"])
+
+
+def test_recent_slow_userfaults_name_their_bucket_and_their_moment() -> None:
+    profile = samples.by_fentry()
+    document = reports_json.document(profile)
+    assert [(r["le_ns"], r["wait_ns"]) for r in document["recent"]] == [
+        (2_048_000, 1_024_001),
+        (32_768_000, 21 * samples.MS),
+        ("+Inf", 17 * samples.SECOND),
+    ]
+    assert [r["ended_ns"] for r in document["recent"]] == [
+        samples.SECOND,
+        document["duration_ns"] - 2 * samples.MS,
+        document["duration_ns"] - 1,
+    ]
+    assert (
+        document["recent"][2] | {"reason": "wp", "backing": "shmem", "pid": 4300, "tid": 4300}
+        == (document["recent"][2])
+    )
+    assert reports_json.document(samples.empty())["recent"] is None
+
+
+def test_the_boundary_of_slow_is_in_the_documents() -> None:
+    text = Path(__file__).parents[2].joinpath("docs/json.md").read_text()
+    slow = f"{slots.time_boundaries_ns()[slots.SLOW_BUCKET - 1] / 1e6:.3f} ms"
+    assert f"more than {slow}" in text
+    assert slow in validator("profile").schema["$defs"]["recent"]["description"]  # type: ignore[index]
 
 
 def test_intervals_add_up_to_the_total() -> None:

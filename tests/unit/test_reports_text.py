@@ -3,11 +3,11 @@ import re
 from dataclasses import replace
 
 import pytest
-import samples
 
 from profiler.profile import Command
 from profiler.reports import text, units
 from profiler.reports.table import Column, left
+from tests.unit import samples
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,8 @@ def test_the_c_side_gets_every_base_and_no_other() -> None:
         ("OUTCOME", slots.OUTCOMES),
         ("REASON", slots.REASONS),
         ("RESULT", slots.RESULTS),
+        ("OP", slots.RESOLVE_OPS),
+        ("RESOLVED", slots.RESOLVE_RESULTS),
         ("MISSED", slots.MISSED),
     ],
 )
@@ -50,7 +52,25 @@ def test_lengths_of_the_axes() -> None:
     assert defined["READ_BACKINGS"] == len(slots.READ_BACKINGS)
     assert defined["OUTCOMES"] == len(slots.OUTCOMES)
     assert defined["RESULTS"] == len(slots.RESULTS)
+    assert defined["UFFD_WP_STATES"] == len(slots.UFFD_WP)
+    assert defined["RESOLVE_OPS"] == len(slots.RESOLVE_OPS)
+    assert defined["RESOLVE_RESULTS"] == len(slots.RESOLVE_RESULTS)
     assert defined["TIME_UNIT"] == slots.TIME_UNIT_NS
+
+
+def test_uffd_wp_is_an_index_by_itself() -> None:
+    """``bpf/pte.h`` gives 0 or 1."""
+    assert slots.UFFD_WP == ("no", "yes")
+
+
+def test_slow_is_above_a_boundary_of_about_a_millisecond() -> None:
+    assert slots.time_boundaries_ns()[slots.SLOW_BUCKET - 1] == 1_024_000
+    assert slots.SLOW_BUCKET + slots.SLOW_BUCKETS - 1 == slots.BUCKETS
+    assert definitions()["RECENT_ROWS"] == len(slots.REASONS) * len(slots.BACKINGS) * slots.SLOW_BUCKETS
+
+
+def test_a_cause_beside_the_fault_is_a_cause() -> None:
+    assert set(slots.BESIDE_THE_FAULT) < set(slots.MISSED)
 
 
 def test_a_slot_is_what_the_c_structure_is() -> None:
@@ -79,7 +99,9 @@ def test_a_modes_name_says_its_bits(mode: int) -> None:
         ("fault_around_run", ("missing+minor", "file"), 5 * 2 + 1),
         ("userfault", ("minor", "anon", "sigbus"), (2 * 4 + 2) * 4 + 1),
         ("userfault_wait", ("wp", "hugetlb"), 1 * 4 + 3),
-        ("swap_fault", ("other",), 1),
+        ("swap_fault", ("other", "no"), 1 * 2),
+        ("swap_fault", ("swap_slot", "yes"), 1),
+        ("resolve", ("move", "eexist"), 6 * 4 + 2),
     ],
 )
 def test_a_slots_index_is_what_the_c_side_computes(family: str, labels: tuple[str, ...], index: int) -> None:

@@ -10,8 +10,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from profiler.slots import BUCKETS, FAMILIES, MISSED, page_boundaries, time_boundaries_ns
-from profiler.snapshot import EMPTY, Labels, Slot, Snapshot, boundaries
+from profiler.slots import (
+    BESIDE_THE_FAULT,
+    BUCKETS,
+    FAMILIES,
+    MISSED,
+    page_boundaries,
+    time_boundaries_ns,
+)
+from profiler.snapshot import EMPTY, Labels, Recent, Slot, Snapshot, boundaries
 
 TIMES = time_boundaries_ns()
 numbers = st.integers(0, 1 << 40)
@@ -42,10 +49,11 @@ def snapshot(
     at: int = 0,
     misses: dict[str, int | None] | None = None,
     waiting_now: int = 0,
+    recent: tuple[Recent, ...] = (),
 ) -> Snapshot:
     families = {name: MappingProxyType(figures.get(name, {})) for name in FAMILIES}
     return Snapshot(
-        at, 0, MappingProxyType(families), (), MappingProxyType(misses or {}), waiting_now=waiting_now
+        at, 0, MappingProxyType(families), (), MappingProxyType(misses or {}), waiting_now, recent
     )
 
 
@@ -94,6 +102,19 @@ def test_a_snapshot_less_an_earlier_one() -> None:
     assert between.recursion_misses == {"a": 3, "b": None, "new": 3}
     # How many wait is a level, not a counter.
     assert between.waiting_now == 4
+
+
+def test_between_two_snapshots_are_the_userfaults_that_ended_between_them() -> None:
+    ended = [Recent("minor", "shmem", 14 + n, 2_000_000, end, 1, n) for n, end in enumerate((90, 100, 101))]
+    earlier, now = snapshot({}, at=100), snapshot({}, at=200, recent=tuple(ended))
+    assert (now - earlier).recent == tuple(ended[2:])
+    assert (now - snapshot({}, at=0)).recent == tuple(ended)
+
+
+@pytest.mark.parametrize("cause", MISSED)
+def test_lost_is_what_a_figure_of_a_fault_may_lack(cause: str) -> None:
+    lost = snapshot({"missed": {(cause,): Slot(3)}}, misses={"a": 4, "b": None}).lost
+    assert lost == (4 if cause in BESIDE_THE_FAULT else 7)
 
 
 def test_intervals_add_up_to_the_whole() -> None:

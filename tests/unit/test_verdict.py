@@ -124,6 +124,13 @@ def test_missed_events_make_every_answer_impossible() -> None:
         assert "1 events were missed" in found.reason
 
 
+def test_an_ioctl_whose_return_was_lost_is_no_matter() -> None:
+    seen = snapshot(SKIPPED)
+    slots = dict(seen.slots) | {"missed": MappingProxyType({("ioctl_return_lost",): Slot(count=5)})}
+    lost = Snapshot(seen.monotonic_ns, seen.duration_ns, MappingProxyType(slots))
+    assert [verdict(lost, mode) for mode in MODES] == [verdict(seen, mode) for mode in MODES]
+
+
 def test_runs_that_the_kernel_left_out_are_missed_too() -> None:
     found = verdict(snapshot(SKIPPED, missed=2, misses={"a": 3, "b": None}))
     assert found.answer == "not exercised"

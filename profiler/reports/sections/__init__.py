@@ -3,7 +3,7 @@
 
 from ...profile import Profile
 from ..table import Section
-from . import faults, health, intervals, swap_entry, userfault, verdict
+from . import faults, health, intervals, resolve, swap_entry, userfault, verdict
 
 
 def build(profile: Profile, all_modes: bool = False) -> tuple[Section, ...]:
@@ -20,6 +20,7 @@ def build(profile: Profile, all_modes: bool = False) -> tuple[Section, ...]:
         faults.fault_around(profile),
         userfault.userfaults(profile),
         userfault.waiting(profile),
+        resolve.resolving(profile),
         swap_entry.swap_entries(profile),
         health.missed(profile),
         intervals.timeline(profile),

@@ -13,6 +13,7 @@ _MISSED_WORDS = {
     "waiting_full": "no room in the table of waiting threads",
     "vma_unknown": "the region of a fault was not found",
     "return_lost": "a probe lost the return of its function",
+    "ioctl_return_lost": "the same of an ioctl that resolves: no matter for the verdict",
 }
 
 

@@ -9,16 +9,24 @@ from ..units import times, words
 
 
 def swap_entries(profile: Profile) -> Section:
-    """By kind of entry."""
+    """By kind of entry, and whether userfaultfd write-protects the page."""
     rows = tuple(
-        (words(kind), str(slot.count), *times(slot))
-        for (kind,), slot in occurred(profile.total, "swap_fault")
+        (words(kind), uffd_wp, str(slot.count), *times(slot))
+        for (kind, uffd_wp), slot in occurred(profile.total, "swap_fault")
     )
     return Section(
         "swap-entries",
         "Swap entries",
         "faults that reached do_swap_page, by kind of entry",
-        (left("kind"), Column("count"), Column("mean"), Column("p50"), Column("p99"), Column("max")),
+        (
+            left("kind"),
+            left("uffd-wp"),
+            Column("count"),
+            Column("mean"),
+            Column("p50"),
+            Column("p99"),
+            Column("max"),
+        ),
         rows,
         absent=availability.family(profile.plan, "swap_fault"),
     )

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The ioctls that resolve userfaults: each is counted once, under what it was and how it ended."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from profiler.hooks.catalogue import WayName
+from profiler.hooks.processes import FOLLOWED
+from profiler.hooks.request import Request
+from profiler.hooks.session import Session
+from profiler.slots import RESOLVE_OPS
+from profiler.snapshot import Snapshot
+from profiler.workload.run import Options, run
+
+RESOLVER = Path(__file__).with_name("resolver.py")
+RESULTS = {"ok": "ok", "EAGAIN": "eagain", "EEXIST": "eexist"}
+SLEEPERS = 61
+
+Ioctls = Counter[tuple[str, str]]
+
+
+@pytest.fixture(scope="module")
+def asked(way: WayName) -> Iterator[Session]:
+    """As ``session``, with the ioctls counted by any way; the kernel keeps statistics of our programs."""
+    request = Request({os.getpid(): FOLLOWED}, way, resolve=True, statistics=True)
+    with Session(request) as session:
+        assert session.plan.way("resolve") == way
+        yield session
+        assert {cause: slot.count for cause, slot in session.snapshot().slots["missed"].items()} == {}
+        assert not any(session.snapshot().recursion_misses.values())
+
+
+def _resolver(*arguments: str) -> Ioctls:
+    done = subprocess.run(
+        [sys.executable, RESOLVER, *arguments], capture_output=True, text=True, timeout=300, check=True
+    )
+    own: dict[str, dict[str, int]] = json.loads(done.stdout)
+    return _by_result(own)
+
+
+def _by_result(own: dict[str, dict[str, int]]) -> Ioctls:
+    found: Ioctls = Counter()
+    for op, counts in own.items():
+        for name, count in counts.items():
+            if op.lower() in RESOLVE_OPS:
+                found[op.lower(), RESULTS.get(name, "error")] += count
+    return +found
+
+
+def _seen(snapshot: Snapshot) -> Ioctls:
+    return Counter({(op, result): slot.count for (op, result), slot in snapshot.slots["resolve"].items()})
+
+
+def test_every_ioctl_by_how_it_ended(asked: Session) -> None:
+    """Four threads and 32-bit calls, beside ioctls that are none of ours."""
+    before = asked.snapshot()
+    own = _resolver("every")
+    assert set(own) >= {(op, result) for op in ("copy", "zeropage") for result in RESULTS.values()}
+    assert {("writeprotect", "eagain"), ("continue", "eexist"), ("wake", "error")} <= set(own)
+    seen = asked.snapshot() - before
+    assert _seen(seen) == own
+    for slot in seen.slots["resolve"].values():
+        assert 0 < slot.sum <= slot.count * slot.max
+        assert sum(slot.buckets) == slot.count
+
+
+WORKLOADS = [
+    Options(backing="memfd", mode="minor", pages=509, threads=4, noise=2),
+    Options(backing="anon", mode="missing", zeropage=True, pages=127),
+    Options(backing="memfd", mode="wp", marker=True, access="write", pages=127),
+    Options(backing="anon", mode="missing", wake_first=3, access="write", pages=61),
+]
+
+
+@pytest.mark.parametrize("options", WORKLOADS, ids=lambda o: " ".join(o.argv()).replace("--", ""))
+def test_ioctls_equal_the_workloads_own(asked: Session, options: Options) -> None:
+    before = asked.snapshot()
+    result = run(options)
+    seen = asked.snapshot() - before
+    own = _by_result(result.ioctls)
+    assert own
+    assert _seen(seen) == own
+    # What is counted of the faults does not change by it.
+    assert seen.total("userfault_begun").count == result.expected_userfaults.total
+
+
+def test_ioctls_that_sleep(way: WayName) -> None:
+    """More at once than a return probe has instances: what it loses is counted as missed, nothing else is."""
+    with Session(Request({os.getpid(): FOLLOWED}, way, resolve=True)) as session:
+        own = _resolver("asleep", str(SLEEPERS))
+        seen = session.snapshot()
+    lost = seen.total("missed", cause="ioctl_return_lost").count
+    copies = _seen(seen)["copy", "ok"]
+    assert own["copy", "ok"] == 2 * SLEEPERS
+    assert copies + lost == 2 * SLEEPERS
+    assert (0 < lost < SLEEPERS) if way == "kprobe" else lost == 0
+    assert seen.lost == 0
+    # Those that slept, did so for at least 0.3 s.
+    slow = seen.total("resolve", op="copy")
+    assert slow.sum >= (SLEEPERS - lost) * 300_000_000
+    assert sum(slow.buckets[22:]) == SLEEPERS - lost
+
+
+def test_unless_asked_not_by_what_every_system_call_pays_for(session: Session, way: WayName) -> None:
+    hook = session.plan.hook("resolve")
+    before = session.snapshot()
+    result = run(Options(backing="memfd", mode="minor", pages=127))
+    seen = session.snapshot() - before
+    if way == "tracepoint":
+        assert (hook.way, hook.attachments) == ("none", ())
+        assert "it costs every system call of the machine" in hook.reason
+        assert seen.total("resolve").count == 0
+    else:
+        assert hook.way == way
+        assert _seen(seen) == _by_result(result.ioctls)
+    assert session.program_runs() is None
+
+
+def test_run_statistics_of_our_programs(asked: Session) -> None:
+    asked.snapshot()
+    before = asked.program_runs()
+    assert before is not None
+    assert set(before) == {a.program for hook in asked.plan.hooks for a in hook.attachments} | {
+        "raw_sched_process_fork"
+    }
+    run(Options(backing="memfd", mode="minor", pages=509))
+    assert asked.program_runs() == before, "as of the last snapshot"
+    asked.snapshot()
+    after = asked.program_runs()
+    assert after is not None
+    more = {name: after[name][0] - before[name][0] for name in after}
+    assert more["raw_page_fault_user"] >= 509
+    ends = {"fentry": "kretfunc__userfaultfd_ioctl", "kprobe": "return_userfaultfd_ioctl"}
+    assert more[ends.get(asked.plan.way("resolve"), "raw_sys_exit")] >= 509
+    for name, (runs, ns) in after.items():
+        assert runs >= before[name][0]
+        # A reading of the clock takes some, and none of the programs a millisecond.
+        assert (0 < ns < runs * 1_000_000) if runs else ns == 0

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The process that serves has nothing that it could lose."""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+from tests.service.running import Running
+
+SCRAPES = 240
+"""An hour's worth, at one in 15 seconds."""
+
+MIB = 1 << 20
+
+
+def test_no_privilege_is_left(service: Running) -> None:
+    status = service.status()
+    assert status["Uid"].split() == status["Gid"].split() == ["65534"] * 4
+    assert status["Groups"] == ""
+    assert {int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")} == {0}
+    assert status["NoNewPrivs"] == "1"
+    for task in Path(f"/proc/{service.pid}/task").iterdir():
+        lines = (task / "status").read_text().splitlines()
+        assert "NoNewPrivs:\t1" in lines
+        assert "CapEff:\t0000000000000000" in lines
+
+
+def test_neither_bcc_nor_llvm_is_mapped(service: Running) -> None:
+    maps = Path(f"/proc/{service.pid}/maps").read_text()
+    assert "libpython" in maps or "python" in maps
+    for library in ("bcc", "LLVM", "libbpf", "libclang"):
+        assert library not in maps
+
+
+def test_no_other_process_remains(service: Running) -> None:
+    children = Path(f"/proc/{service.pid}/task/{service.pid}/children").read_text()
+    assert children.split() == []
+
+
+def test_what_is_open_is_what_it_needs(service: Running) -> None:
+    """Sockets, our BPF objects and their accounts; of files none but the log."""
+    service.get("/metrics")
+    kinds: Counter[str] = Counter()
+    for fd in Path(f"/proc/{service.pid}/fd").iterdir():
+        try:
+            target = str(fd.readlink())
+        except FileNotFoundError:
+            continue
+        kinds[re.sub(r":\[.*|\d+", "", target)] += 1
+    allowed = re.compile(
+        r"socket|pipe|/dev/null|anon_inode:(bpf|\[(eventpoll|eventfd|perf_event)\]|inotify)"
+        r"|/proc/+(fdinfo|self)?.*|/.*/log|/dev/pts.*"
+    )
+    strange = {kind for kind in kinds if not allowed.fullmatch(kind) and not kind.startswith("anon_inode:")}
+    assert strange == set(), kinds
+
+
+def test_memory_after_an_hour_of_scrapes(service: Running) -> None:
+    for turn in range(SCRAPES):
+        accept = "application/openmetrics-text;version=1.0.0" if turn % 2 else "text/plain"
+        answer = service.get("/metrics", Accept=accept, Accept_Encoding="gzip")
+        assert answer.status == 200
+        if turn == SCRAPES // 2:
+            half_way = service.resident_bytes()
+    assert service.resident_bytes() < 64 * MIB
+    assert service.resident_bytes() - half_way < 2 * MIB
+    assert service.get("/api/v1/history", Accept_Encoding="gzip").status == 200
+    assert service.resident_bytes() < 64 * MIB
