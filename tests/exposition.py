@@ -10,11 +10,15 @@ GOLDEN = Path(__file__).parent / "unit" / "golden" / "scrape.txt"
 """A whole scrape, kept: by tracepoints, in the text format, without the figures of the process."""
 
 
+Labels = tuple[tuple[str, str], ...]
+"""Names with their values, sorted."""
+
+
 def families(text: str) -> dict[str, Metric]:
     return {family.name: family for family in text_string_to_metric_families(text)}
 
 
-def series(text: str) -> set[tuple[str, tuple[tuple[str, str], ...]]]:
+def series(text: str) -> set[tuple[str, Labels]]:
     found = (sample for family in families(text).values() for sample in family.samples)
     return {(sample.name, tuple(sorted(sample.labels.items()))) for sample in found}
 

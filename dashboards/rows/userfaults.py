@@ -23,7 +23,7 @@ STUCK_SECONDS = 10
 """As in the alert UffdUserfaultStuck."""
 
 _BY_TRACEPOINTS = "By tracepoints those of exceptions only."
-_ABSENT = "By tracepoints absent, unless asked for."
+_ABSENT = "By tracepoints absent without --collector.resolve."
 
 
 def panels() -> tuple[Panel, ...]:

@@ -126,8 +126,9 @@ def run(args: argparse.Namespace) -> int:
     attaching = Attaching(Request(None, args.best_way, resolve=args.resolve, statistics=args.overhead))
     try:
         from ..service import web
+        from ..service.service import Options
 
-        options = web.Options(
+        options = Options(
             policy=args.policy,
             modes=modes,
             tick_seconds=args.tick,

@@ -26,6 +26,7 @@ def router(service: Service) -> APIRouter:
     """All of its routes."""
     routes = APIRouter(prefix="/api/v1", tags=["api"])
     live = service.live
+    longest = service.options.max_profile_seconds
 
     @routes.get(
         "/snapshot",
@@ -102,7 +103,7 @@ def router(service: Service) -> APIRouter:
     )
     async def profile(
         request: Request,
-        seconds: Annotated[float, Query(gt=0, le=service.options.max_profile_seconds)] = 10.0,
+        seconds: Annotated[float, Query(gt=0, le=longest)] = min(10.0, longest),
         accept: Annotated[str, Header()] = "",
     ) -> Response:
         if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):

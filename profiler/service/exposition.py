@@ -52,7 +52,7 @@ class Wanted:
 
 
 def choose(collect: list[str], exclude: list[str]) -> tuple[str, ...]:
-    """The collectors that ``collect[]`` and ``exclude[]`` leave, at most one of which is given.
+    """The collectors that ``collect[]`` names (all, if it is empty), less those of ``exclude[]``.
 
     :raises UnknownCollectorError: for a name that there is not.
     """

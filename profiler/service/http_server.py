@@ -63,7 +63,6 @@ def new_loop(limits: Limits | None = None) -> asyncio.AbstractEventLoop:
     loop = BoundedLoop()
     if limits is not None:
         loop.handshake_seconds = limits.request_seconds
-        loop.shutdown_seconds = limits.write_seconds
     return loop
 
 

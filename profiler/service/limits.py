@@ -14,7 +14,7 @@ class Limits:
         request; also the longest TLS handshake.
     :param idle_seconds: without a byte on a kept connection. Above the usual scrape interval of a minute.
     :param write_seconds: how often a client that has not taken everything is looked at, and...
-    :param write_rate: ...bytes per second it must have taken since.
+    :param write_rate: ...bytes per second it must have acknowledged since.
     :param linger_seconds: for which a refused client is still heard out, so that it reads why.
     :param header_bytes: request line and headers; up to twice as many are accepted in one packet.
     :param body_bytes: body of a request.

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The event loop of the service: asyncio's own, with bounds on a TLS connection's beginning and end.
 
-uvicorn passes neither of these times on, and asyncio's default of 60 seconds for a handshake is too long for
-half-open connections.
+uvicorn passes neither of these times on.
 """
 
 import asyncio
@@ -16,8 +15,9 @@ class BoundedLoop(asyncio.SelectorEventLoop):
 
     handshake_seconds = Limits.request_seconds
     """Longest TLS handshake."""
-    shutdown_seconds = Limits.write_seconds
-    """Longest wait for the client to fetch the rest and to say goodbye."""
+    shutdown_seconds = 600.0
+    """Longest time in which a client fetches the rest of what it was sent before the end. One that does not
+    get on is cut off by the protocol long before; asyncio alone would cut off every one after 30 seconds."""
 
     async def create_server(self, *args: Any, **kwargs: Any) -> asyncio.Server:
         """As asyncio's, with the two times of this class."""

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from .problems import Problem
+from .problems import Problem, documented
 
 _SCHEMAS = {
     "Profile": ("profiler.reports", "profile"),
@@ -27,8 +27,12 @@ def install(app: FastAPI) -> None:
         routes=app.routes,
     )
     schemas = description.setdefault("components", {}).setdefault("schemas", {})
-    for unused in ("HTTPValidationError", "ValidationError"):  # ours is a Problem
+    for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
+    for methods in description["paths"].values():
+        for operation in methods.values():
+            if "422" in operation["responses"]:  # the framework's own; ours is a Problem
+                operation["responses"]["422"] = documented(422)[422]
     schemas["Problem"] = Problem.model_json_schema()
     schemas.update(components())
     app.openapi = lambda: description  # type: ignore[method-assign]

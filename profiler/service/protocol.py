@@ -9,6 +9,8 @@ connection to which something is still to be written.
 
 import asyncio
 import http
+import socket
+import sys
 from typing import Any, ClassVar, cast
 
 import h11
@@ -22,6 +24,8 @@ from .limits import Limits
 
 #: Of a refused client; by then it has sent a hundred times what is accepted.
 _MOST_DISCARDED = 32 * 1024 * 1024
+#: tcpi_bytes_acked in struct tcp_info (include/uapi/linux/tcp.h), which only ever grows at its end.
+_ACKNOWLEDGED = slice(120, 128)
 
 
 class BoundedProtocol(H11Protocol):
@@ -78,13 +82,12 @@ class BoundedProtocol(H11Protocol):
     def pause_writing(self) -> None:
         """Something waits to be fetched: watch that it is."""
         super().pause_writing()
-        if self._write_timer is None:
-            self._watch_writing()
+        self._watch_writing()
 
     def resume_writing(self) -> None:
         """Everything was fetched."""
         super().resume_writing()
-        if self._write_timer is not None:
+        if self._write_timer is not None and not self.transport.is_closing():
             self._write_timer.cancel()
             self._write_timer = None
 
@@ -95,6 +98,8 @@ class BoundedProtocol(H11Protocol):
         super().on_response_complete()
         if self._ending:
             self._end_in(self.limits.linger_seconds)
+        elif self.transport.is_closing():
+            self._watch_writing()
         elif self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]:
             self._request_is_complete()
         else:
@@ -103,7 +108,7 @@ class BoundedProtocol(H11Protocol):
     def timeout_keep_alive_handler(self) -> None:
         """Close, and not wait for ever for the client to fetch the rest."""
         super().timeout_keep_alive_handler()
-        self._end_in(self.limits.write_seconds)
+        self._watch_writing()
 
     def shutdown(self) -> None:
         """The server ends: finish what is being answered, but wait for no client that does not take it."""
@@ -188,14 +193,31 @@ class BoundedProtocol(H11Protocol):
             seconds = self.limits.request_seconds
             self._refuse(408, f"The request was not complete after {seconds:g} s; send it at once.")
 
-    def _watch_writing(self, before: int | None = None) -> None:
-        """:param before: bytes that waited when it was looked last; nothing is added while some wait."""
-        waiting = self.transport.get_write_buffer_size()
-        least = self.limits.write_seconds * self.limits.write_rate
-        if before is not None and before - waiting < least:
+    def _watch_writing(self) -> None:
+        """From now until everything is fetched or the connection is closed, look how the client gets on."""
+        if self._write_timer is None:
+            self._look_again(self._taken())
+
+    def _look_again(self, before: int) -> None:
+        self._write_timer = self.loop.call_later(self.limits.write_seconds, self._look, before)
+
+    def _look(self, before: int) -> None:
+        taken = self._taken()
+        if taken - before < self.limits.write_seconds * self.limits.write_rate:
             self.transport.abort()
-            return
-        self._write_timer = self.loop.call_later(self.limits.write_seconds, self._watch_writing, waiting)
+        else:
+            self._look_again(taken)
+
+    def _taken(self) -> int:
+        """Bytes that the client has acknowledged: asyncio's buffer alone moves in steps of the kernel's."""
+        try:
+            info = self.transport.get_extra_info("socket").getsockopt(
+                socket.IPPROTO_TCP, socket.TCP_INFO, _ACKNOWLEDGED.stop
+            )
+        except OSError:
+            # A UNIX socket.
+            return -self.transport.get_write_buffer_size()
+        return int.from_bytes(info[_ACKNOWLEDGED], sys.byteorder)
 
     def _refuse(self, status: int, detail: str, more: list[tuple[bytes, bytes]] | None = None) -> None:
         """Answer in place of the application, hear the client out for a moment, and close.

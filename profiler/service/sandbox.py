@@ -37,6 +37,10 @@ _libc.syscall.restype = ctypes.c_long
 _held: list[int] = []
 
 
+Place = str | Path | int
+"""A path, or a descriptor."""
+
+
 class _RefusedError(Exception):
     """The kernel does not do it."""
 
@@ -71,7 +75,7 @@ def lacks(version: int) -> tuple[str, ...]:
     return tuple(what for least, what in gaps if version < least)
 
 
-def restrict(read: Iterable[str | Path] = (), write: Iterable[str | Path] = ()) -> str | None:
+def restrict(read: Iterable[Place] = (), write: Iterable[Place] = ()) -> str | None:
     """Let go of everything that is not listed, for this process and its children, for ever.
 
     No core dump, and as far as the kernel can: no file opened but beneath *read*, none written, created or
@@ -81,8 +85,8 @@ def restrict(read: Iterable[str | Path] = (), write: Iterable[str | Path] = ()) 
     To be called after privileges were dropped and sockets were bound, and before any thread starts: a thread
     that runs is not restricted.
 
-    :param read: files and directories.
-    :param write: directories.
+    :param read: files and directories: paths, or descriptors of what cannot be reached by its path any more.
+    :param write: directories, likewise.
     :returns: ``None`` when it was done, else why the kernel could not.
     :raises UserError: when a path is not there.
     """
@@ -109,7 +113,7 @@ def _alone() -> bool:
     return True
 
 
-def _restrict(version: int, read: tuple[str | Path, ...], write: tuple[str | Path, ...]) -> None:
+def _restrict(version: int, read: tuple[Place, ...], write: tuple[Place, ...]) -> None:
     ruleset = _create(version)
     try:
         for path in read:
@@ -139,9 +143,9 @@ def _rights(version: int) -> int:
     return (1 << _FILE_RIGHTS[min(version, max(_FILE_RIGHTS))]) - 1
 
 
-def _allow(ruleset: int, version: int, path: str | Path, rights: int) -> None:
+def _allow(ruleset: int, version: int, path: Place, rights: int) -> None:
     try:
-        fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        fd = os.dup(path) if isinstance(path, int) else os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError as error:
         raise UserError(
             f"{path} cannot be opened to the sandbox: {error.strerror}; correct the path."

@@ -4,12 +4,14 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
+from pydantic import JsonValue
 
 from .exposition import NAMES, UnknownCollectorError, Wanted, choose
 from .problems import ProblemError, documented
 from .service import Service
 
 _TEXT = {"schema": {"type": "string"}}
+_NAMES: dict[str, JsonValue] = {"items": {"type": "string", "enum": list(NAMES)}}
 
 
 def router(service: Service) -> APIRouter:
@@ -31,16 +33,15 @@ def router(service: Service) -> APIRouter:
     async def metrics(
         collect: Annotated[
             list[str] | None,
-            Query(alias="collect[]", description="only these: " + ", ".join(NAMES)),
+            Query(alias="collect[]", description="only these collectors", json_schema_extra=_NAMES),
         ] = None,
         exclude: Annotated[
-            list[str] | None, Query(alias="exclude[]", description="all but these; not beside collect[]")
+            list[str] | None,
+            Query(alias="exclude[]", description="and none of these", json_schema_extra=_NAMES),
         ] = None,
         accept: Annotated[str, Header()] = "",
         accept_encoding: Annotated[str, Header()] = "",
     ) -> Response:
-        if collect and exclude:
-            raise ProblemError(400, "collect[] and exclude[] cannot be combined; give one of them.")
         try:
             names = choose(collect or [], exclude or [])
         except UnknownCollectorError as error:

@@ -23,11 +23,10 @@ class Textfile:
                 f"--output.textfile {path}: the node exporter reads files that end in .prom alone."
             )
         self._path = path
-        self.directory = target.parent.absolute()
         self._name = target.name
         self._beside = f"{target.name}.{os.getpid()}"
         try:
-            self._folder = os.open(target.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            self.folder = os.open(target.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise UserError(
                 f"The folder of --output.textfile {path} cannot be opened ({error.strerror}); "
@@ -41,10 +40,10 @@ class Textfile:
         :raises UserError: when it cannot be written.
         """
         try:
-            fd = os.open(self._beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644, dir_fd=self._folder)
+            fd = os.open(self._beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644, dir_fd=self.folder)
             with os.fdopen(fd, "wb") as file:
                 file.write(body)
-            os.replace(self._beside, self._name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+            os.replace(self._beside, self._name, src_dir_fd=self.folder, dst_dir_fd=self.folder)
         except OSError as error:
             self._forget(self._beside)
             raise UserError(
@@ -56,8 +55,8 @@ class Textfile:
     def remove(self) -> None:
         """Figures of a service that has ended would look like those of one that is quiet."""
         self._forget(self._name)
-        os.close(self._folder)
+        os.close(self.folder)
 
     def _forget(self, name: str) -> None:
         with suppress(OSError):
-            os.unlink(name, dir_fd=self._folder)
+            os.unlink(name, dir_fd=self.folder)

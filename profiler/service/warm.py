@@ -13,6 +13,7 @@ _REQUESTS = (
     ("GET", "/-/healthy", b""),
     ("GET", "/-/ready", b""),
     ("GET", "/api/v1/snapshot", b""),
+    ("GET", "/api/v1/stream", b""),
     ("GET", "/openapi.json", b""),
     ("POST", "/api/v1/profile", b"seconds=nonsense"),
     ("GET", "/no/such/path", b""),
@@ -33,15 +34,17 @@ async def warm(app: ASGIApp, telemetry_path: str) -> None:
 
 
 async def _request(app: ASGIApp, method: str, path: str, query: bytes, *headers: tuple[bytes, bytes]) -> None:
+    messages: list[Message] = [{"type": "http.request", "body": b"", "more_body": False}]
+
     async def receive() -> Message:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        return messages.pop() if messages else {"type": "http.disconnect"}
 
     async def send(message: Message) -> None:
         pass
 
     scope = {
         "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
         "http_version": "1.1",
         "method": method,
         "path": path,

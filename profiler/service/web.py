@@ -3,6 +3,7 @@
 
 import asyncio
 import logging
+import os
 import socket
 
 from ..hooks.attaching import Attaching
@@ -31,9 +32,9 @@ def assemble(
     """All that serves, with every module and file of it read."""
     service = Service(options, handler.counts)
     app = create(service)
-    asyncio.run(warm(app, service.options.telemetry_path))
+    for asked in (app, http_server.guarded(app, config)):
+        asyncio.run(warm(asked, options.telemetry_path))
     uvicorn_config = http_server.uvicorn_config(app, config)
-    asyncio.run(warm(uvicorn_config.app, service.options.telemetry_path))
     uvicorn_config.load()
     listeners = http_server.listeners(sockets, uvicorn_config)
     return Running(service, uvicorn_config, config, listeners, attaching)
@@ -47,8 +48,8 @@ def shut_in(config: ConfigFile, textfile: Textfile | None) -> None:
             path,
         )
     refused = restrict(
-        (*_READ, *(path for path in config.directories() if path.is_dir())),
-        [textfile.directory] if textfile else [],
+        (*_READ, *(path for path in config.directories() if os.access(path, os.R_OK | os.X_OK))),
+        [textfile.folder] if textfile else [],
     )
     if refused:
         _log.warning("no Landlock sandbox: %s", refused)

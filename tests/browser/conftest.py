@@ -61,7 +61,7 @@ def tab(browser: Browser) -> Iterator[Open]:
         url: str, width: int = 1280, script: str = "", errors: tuple[str, ...] = (), **options: Any
     ) -> Page:
         context = browser.new_context(viewport={"width": width, "height": 900}, **options)
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(20_000)
         if script:
             context.add_init_script(script)
         opened.append((Page(context.new_page(), url), errors))

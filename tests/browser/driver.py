@@ -131,7 +131,7 @@ class Page:
 
     def distributions(self, of: str = "since start") -> Rows:
         """``family/label`` → count, mean, p50, p90, p99, waited, of a time."""
-        self.tab.get_by_role("group", name="Of which time").get_by_text(of, exact=True).click()
+        self.tab.get_by_role("group", name="Of which time").get_by_label(of, exact=True).check()
         self.settle()
         return self._rows("#latency-views")
 
@@ -141,7 +141,7 @@ class Page:
 
     def heat(self, family: str) -> str:
         """Choose what the heat map draws; what a screen reader says of it, or the phrase in its place."""
-        self.tab.get_by_role("group", name="What to draw").get_by_text(family, exact=True).click()
+        self.tab.get_by_role("group", name="What to draw").get_by_label(family, exact=True).check()
         self.settle()
         canvas = self.tab.locator("#heat-plot canvas")
         return (
@@ -157,7 +157,9 @@ class Page:
     def painted(self) -> int:
         """Pixels of the heat map that are not empty."""
         script = """canvas => { const {width, height} = canvas;
-          const {data} = canvas.getContext('2d').getImageData(0, 0, width, height);
+          const copy = new OffscreenCanvas(width, height).getContext('2d', {willReadFrequently: true});
+          copy.drawImage(canvas, 0, 0);
+          const {data} = copy.getImageData(0, 0, width, height);
           let n = 0; for (let i = 3; i < data.length; i += 4) n += data[i] > 0; return n; }"""
         return cast(int, self.tab.locator("#heat-plot canvas").evaluate(script))
 

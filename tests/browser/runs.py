@@ -4,6 +4,7 @@
 import random
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from profiler.hooks.planner import Plan
@@ -158,12 +159,16 @@ def by_tracepoints(session: str = "first") -> Run:
 
 def lively(ticks: int = KEPT, seed: int = 3) -> Run:
     """A quarter of an hour on a busy host: a snapshot is restored, then guests run on."""
-    dice = random.Random(seed)  # noqa: S311
     run = Run("lively", samples.fentry_plan())
-    run.scope = {"command": None}
-    for n in range(ticks):
-        run.tick(_busy(dice, n), _stuck(n), {"kfunc__do_swap_page": 0, "kfunc__handle_userfault": 0})
+    for n, slots in enumerate(_quarter_of_an_hour(seed)[:ticks]):
+        run.tick(slots, _stuck(n), {"kfunc__do_swap_page": 0, "kfunc__handle_userfault": 0})
     return run
+
+
+@cache
+def _quarter_of_an_hour(seed: int) -> tuple[Slots, ...]:
+    dice = random.Random(seed)  # noqa: S311
+    return tuple(_busy(dice, n) for n in range(KEPT))
 
 
 def _times(dice: random.Random, count: float, *modes: tuple[float, float, float]) -> list[int]:

@@ -197,7 +197,7 @@ def test_another_moment_can_be_looked_at(serve: Serve, tab: Open) -> None:
 
 def test_pointer_reads_a_chart(serve: Serve, tab: Open) -> None:
     page = tab(serve(lively()).url).open()
-    chart = page.tab.locator('[data-row="page_fault/user"] svg')
+    chart = page.tab.locator('#rates [data-row="page_fault/user"] svg')
     chart.hover(position={"x": chart.evaluate("c => c.getBoundingClientRect().width / 3"), "y": 10})
     page.until(page.moment, lambda words: words.startswith("−10\u202fmin"))
     page.tab.get_by_role("heading", level=1).hover()
@@ -299,17 +299,17 @@ def test_old_ticks_are_let_go(serve: Serve, tab: Open) -> None:
     run = by_fentry()
     service = serve(run)
     page = tab(service.url).open()
-    for _ in range(240):
+    for _ in range(185):
         run.tick({"page_fault": {("user",): samples.slot("page_fault", [1_000] * 3)}})
         service.publish()
     page.wait_ticks(run.seq)
     assert len(page.table("#rates-data")) == 1 + 180
     before = page.tab.evaluate("document.getElementsByTagName('*').length")
-    for _ in range(60):
+    for _ in range(20):
         run.tick({"page_fault": {("user",): samples.slot("page_fault", [1_000] * 3)}})
         service.publish()
     page.wait_ticks(run.seq)
-    assert page.tab.evaluate("document.getElementsByTagName('*').length") == before
+    assert page.tab.evaluate("document.getElementsByTagName('*').length") <= before
     assert (
         number(page.rates()["page_fault/user"]["start"])
         == run.snapshot.total("page_fault", origin="user").count

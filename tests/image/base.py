@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The root file system that stands in for Debian's image: made of Debian's packages, kept in the cache.
+"""The root file system that stands in for Debian's image: made of Debian's packages, kept packed.
 
 As the real one it is a minimal Debian without documentation, whose apt keeps no packages.
 """
@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from profiler.lab.apt import configured_archives, sources
-from profiler.lab.cache import replace_directory
+from profiler.lab.cache import replace_file
 from tests.image.machine import acquire_settings
 
 REFERENCE = re.compile(r"debian:(?P<suite>[a-z]+)-\d{8}-slim")
@@ -20,6 +20,7 @@ REFERENCE = re.compile(r"debian:(?P<suite>[a-z]+)-\d{8}-slim")
 
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 
+_TAR = ("--numeric-owner", "--xattrs", "--xattrs-include=*")
 _EXCLUDED = ("doc", "man", "info", "locale", "lintian", "linda", "groff")
 _FILES = {
     "etc/apt/apt.conf.d/keep-nothing": (
@@ -40,30 +41,38 @@ _FILES = {
 }
 
 
-def base_root(reference: str, cache: Path) -> Path:
-    """The root file system for ``reference``; the caller holds ``directory_lock(cache)``, and never writes it.
+def base_root(reference: str, cache: Path, folder: Path) -> Path:
+    """Unpack the root file system for ``reference`` in ``folder``.
+
+    The caller holds ``directory_lock(cache)``; what is made, the first time, is kept there.
 
     :raises ValueError: not a dated slim image of Debian.
     :raises AssertionError: it cannot be made; the output of mmdebstrap says why.
     """
     match = REFERENCE.fullmatch(reference)
     if match is None:
-        raise ValueError(f"{reference} is no image of Debian that is pinned by date, such as debian:SUITE-DATE-slim")
+        raise ValueError(f"{reference} is not pinned by date as debian:SUITE-DATE-slim is")
     archive = sources(configured_archives(), match["suite"])
     key = hashlib.sha256("\0".join((reference, archive, Path(__file__).read_text())).encode()).hexdigest()
-    target = cache / f"base-{key[:16]}"
-    if not target.is_dir():
-        for outdated in cache.glob("base-*"):
-            shutil.rmtree(outdated)
-        with replace_directory(target) as unfinished:
-            _make(match["suite"], archive, unfinished)
-    return target
+    root, packed = folder / "base", cache / f"base-{key[:16]}.tar"
+    if packed.is_file():
+        root.mkdir()
+        subprocess.run(["tar", *_TAR, "-xf", packed, "-C", root], check=True)
+        return root
+    for outdated in cache.glob("base-*"):
+        outdated.unlink()
+    _make(match["suite"], archive, root)
+    with replace_file(packed) as unfinished:
+        subprocess.run(["tar", *_TAR, "-cf", unfinished, "-C", root, "."], check=True)
+    return root
 
 
 def _make(suite: str, archive: str, root: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         settings = Path(folder, "settings")
-        settings.write_text("".join(f"{line}\n" for line in acquire_settings()) + 'Acquire::Languages "none";\n')
+        settings.write_text(
+            "".join(f"{line}\n" for line in acquire_settings()) + 'Acquire::Languages "none";\n'
+        )
         listed = Path(folder, "debian.sources")
         listed.write_text(archive)
         exclusions = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in _EXCLUDED]

@@ -79,7 +79,9 @@ _Stages = dict[str, "Future[Image]"]
 
 
 class Builder:
-    """Builds, stages that do not need each other at the same time, in ``folder``, which holds one folder for each stage afterwards.
+    """Builds in ``folder``, which holds one folder for each stage afterwards.
+
+    Stages that do not wait for each other are built at the same time.
 
     :param base: gives the root file system of a base image, which is copied, never written.
     :param context: the build context.

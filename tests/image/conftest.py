@@ -5,6 +5,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from tests.image.context import make_context
 from tests.image.instructions import parse
 
 ROOT = Path(__file__).resolve().parents[2]
+MEMORY = 4 << 30
+"""Bytes that must be free in /dev/shm to build there."""
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +32,7 @@ def nothing_left_attached() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Bench:
-    """Where images are built: the ``base`` they begin with, an empty ``folder``, the ``context``."""
+    """Where images are built: the ``base`` they begin with, a ``folder`` for them, the ``context``."""
 
     reference: str
     suite: str
@@ -37,14 +40,15 @@ class Bench:
     folder: Path
     context: Path
 
-    def builder(self, name: str) -> Builder:
-        """A builder with a folder of its own."""
-        folder = self.folder / name
-        folder.mkdir()
-        return Builder(folder, self.context, self.find, self.suite)
+    @contextmanager
+    def builder(self, context: Path | None = None) -> Iterator[Builder]:
+        """A builder with a folder of its own, which goes with it."""
+        with tempfile.TemporaryDirectory(dir=self.folder) as made:
+            Path(made).chmod(0o755)
+            yield Builder(Path(made), context or self.context, self.find, self.suite)
 
     def find(self, reference: str) -> Path:
-        """The base; asking for another is an error of the Dockerfile."""
+        """The base; another than the one there is, is an error of the Dockerfile."""
         assert reference == self.reference
         return self.base
 
@@ -55,19 +59,26 @@ def bench() -> Iterator[Bench]:
     reference = parse((ROOT / "Dockerfile").read_text())[1][-1].base
     match = REFERENCE.fullmatch(reference)
     assert match, f"{reference} is not pinned by date"
+    # Whoever takes the locks next sweeps what a killed session has left.
     cache = cache_directory() / "image"
-    # A folder of this name is swept by the next to take the lock, should this process be killed.
-    with directory_lock(cache):
-        folder = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=cache))
+    with directory_lock(cache), directory_lock(_place(cache)):
+        folder = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=_place(cache)))
         try:
             folder.chmod(0o755)
             context = folder / "context"
             context.mkdir()
             make_context(ROOT, context)
-            yield Bench(reference, match["suite"], base_root(reference, cache), folder, context)
+            yield Bench(reference, match["suite"], base_root(reference, cache, folder), folder, context)
         finally:
             shutil.rmtree(folder)
     assert Path("/proc/self/mountinfo").read_text() == mounts
+
+
+def _place(cache: Path) -> Path:
+    """Memory where there is enough: an image is 20 000 small files, which are deleted again at the end."""
+    memory = Path("/dev/shm")  # noqa: S108
+    enough = memory.is_dir() and shutil.disk_usage(memory).free > MEMORY
+    return memory / "uffd-profiler-image" if enough else cache / "builds"
 
 
 @dataclass(frozen=True)
@@ -80,8 +91,8 @@ class Built:
 
 
 @pytest.fixture(scope="session")
-def built(bench: Bench) -> Built:
+def built(bench: Bench) -> Iterator[Built]:
     begun = time.monotonic()
-    builder = bench.builder("image")
-    image = builder.build((ROOT / "Dockerfile").read_text())
-    return Built(image, builder.stage("build"), time.monotonic() - begun)
+    with bench.builder() as builder:
+        image = builder.build((ROOT / "Dockerfile").read_text())
+        yield Built(image, builder.stage("build"), time.monotonic() - begun)

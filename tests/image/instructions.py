@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import dockerfile
+import dockerfile  # type: ignore[import-not-found]
 
 _VARIABLE = re.compile(
     r"\\(?P<escaped>.)|\$(?:(?P<name>\w+)|\{(?P<braced>\w+)(?::(?P<operator>[-+])(?P<word>[^}]*))?\})"
@@ -160,7 +160,7 @@ def seconds(duration: str) -> float:
 
 
 def expand(word: str, variables: Mapping[str, str]) -> str:
-    """Without its quotes, variables replaced; one that is not set is empty. Single quotes keep it as it is."""
+    """Without its quotes, variables replaced: one that is not set is empty. Single quotes keep them."""
     if len(word) > 1 and word[0] == word[-1] == "'":
         return word[1:-1]
 

@@ -10,7 +10,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 BUILD_CAPABILITIES = frozenset(
-    ["chown", "dac_override", "fowner", "fsetid", "kill", "mknod", "net_bind_service", "net_raw", "setfcap", "setgid", "setpcap", "setuid", "sys_chroot", "audit_write"]
+    [
+        "chown",
+        "dac_override",
+        "fowner",
+        "fsetid",
+        "kill",
+        "mknod",
+        "net_bind_service",
+        "net_raw",
+        "setfcap",
+        "setgid",
+        "setpcap",
+        "setuid",
+        "sys_chroot",
+        "audit_write",
+    ]
 )
 """What Docker gives by default (docs.docker.com, "Linux capabilities"); build steps have no other."""
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What executes the Dockerfile does what an engine would, and fails where it would."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -48,13 +49,18 @@ def test_instructions_do_what_an_engine_would_do(bench: Bench, tmp_path: Path) -
     _git_init(repository)
     make_context(repository, context)
     assert sorted(str(path.relative_to(context)) for path in context.rglob("*") if path.is_file()) == [
+        ".dockerignore",
         "folder/deeper/program",
         "kept",
     ]
-    builder = bench.builder("everything")
-    builder._context = context
-    image = builder.build(EVERYTHING.format(base=bench.reference))
-    first = builder.stage("first")
+    with bench.builder(context) as builder:
+        image = builder.build(EVERYTHING.format(base=bench.reference))
+        _check_first(builder.stage("first"))
+        _check_last(image)
+    assert not (bench.base / "made").exists()
+
+
+def _check_first(first: Image) -> None:
     made = first.root / "made" / "by"
     assert (made / "greeting").read_text() == "hello  world\n"
     assert (made / "uid").read_text() == "0\n"
@@ -62,21 +68,26 @@ def test_instructions_do_what_an_engine_would_do(bench: Bench, tmp_path: Path) -
     # The first process of a namespace of its own, beside bubblewrap's.
     assert int((made / "processes").read_text()) < 6
     assert (first.root / "tmp/gids").read_text() == "65534\n"
+    assert first.environment["PATH"].startswith("/made:/usr/local/sbin:")
+
+
+def _check_last(image: Image) -> None:
     assert (image.root / "copied/uid").read_text() == "65534\n"
     assert (image.root / "copied/uid").owner() == "root"
     assert (image.root / "renamed").read_text() == "kept"
     assert (image.root / "folder/deeper/program").stat().st_mode & 0o777 == 0o755
-    assert first.environment["PATH"].startswith("/made:/usr/local/sbin:")
     assert image.healthcheck
     assert image.healthcheck.command == ("/bin/sh", "-c", "exit 0")
     assert (image.healthcheck.interval, image.healthcheck.timeout) == (90.0, 0.5)
-    assert bench.base.joinpath("made").exists() is False
 
 
 @pytest.mark.parametrize(
     ("steps", "said"),
     [
-        ("RUN echo to standard output; echo to standard error >&2; exit 7", ("output", "error", "code 7", "line 2")),
+        (
+            "RUN echo to standard output; echo to standard error >&2; exit 7",
+            ("output", "error", "code 7", "line 2"),
+        ),
         ("RUN true && false && true", ("exit code 1",)),
         ("COPY nosuchfile /", ("nosuchfile is not there",)),
         ("RUN apt-get install -y nosuchpackage", ("Unable to locate package nosuchpackage",)),
@@ -84,10 +95,9 @@ def test_instructions_do_what_an_engine_would_do(bench: Bench, tmp_path: Path) -
     ids=["a command fails", "one of several fails", "nothing to copy", "no such package"],
 )
 def test_a_step_that_fails_ends_the_build_with_its_output(
-    bench: Bench, request: pytest.FixtureRequest, steps: str, said: tuple[str, ...]
+    bench: Bench, steps: str, said: tuple[str, ...]
 ) -> None:
-    builder = bench.builder(f"failing-{abs(hash(request.node.name))}")
-    with pytest.raises(StepError) as failure:
+    with bench.builder() as builder, pytest.raises(StepError) as failure:
         builder.build(f"FROM {bench.reference}\n{steps}\nRUN touch /after")
     assert all(words in str(failure.value) for words in said), failure.value
 
@@ -104,9 +114,8 @@ def test_a_step_that_fails_ends_the_build_with_its_output(
         "COPY --from=nosuchstage /a /b",
     ],
 )
-def test_what_is_not_understood_is_refused(bench: Bench, request: pytest.FixtureRequest, steps: str) -> None:
-    builder = bench.builder(f"refused-{abs(hash(request.node.name))}")
-    with pytest.raises(UnsupportedError):
+def test_what_is_not_understood_is_refused(bench: Bench, steps: str) -> None:
+    with bench.builder() as builder, pytest.raises(UnsupportedError):
         builder.build(f"FROM {bench.reference}\n{steps}\n")
 
 
@@ -142,13 +151,18 @@ def test_a_user_is_looked_up_in_the_image(tmp_path: Path) -> None:
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/passwd").write_text("root:x:0:0::/:/bin/sh\nserver:x:7:8::/:/bin/sh\n")
     (tmp_path / "etc/group").write_text("root:x:0:\nothers:x:9:\n")
-    users = {"": (0, 0), "server": (7, 8), "7": (7, 8), "server:others": (7, 9), "12": (12, 0), "12:13": (12, 13)}
+    users = {
+        "": (0, 0),
+        "server": (7, 8),
+        "7": (7, 8),
+        "server:others": (7, 9),
+        "12": (12, 0),
+        "12:13": (12, 13),
+    }
     assert {user: Image(tmp_path, user=user).ids() for user in users} == users
     with pytest.raises(KeyError):
         Image(tmp_path, user="nosuchuser").ids()
 
 
 def _git_init(repository: Path) -> None:
-    import subprocess
-
     subprocess.run(["git", "init", "-q", str(repository)], check=True)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Makes every ioctl that resolves end in every way that it can, and counts its own: a program for test_resolve.
+"""Makes every ioctl that resolves end in every way that it can, and counts its own: for test_resolve.
 
-``resolver.py every`` prints its counts as JSON: {"copy": {"ok": 61, "EEXIST": 17, …}, …}. ``resolver.py asleep N`` lets
-N threads sleep inside UFFDIO_COPY, all at once.
+``resolver.py every`` prints its counts as JSON: {"copy": {"ok": 61, "EEXIST": 17, …}, …}.
+``resolver.py asleep N`` lets N threads sleep inside UFFDIO_COPY, all at once.
 """
 
 import ctypes as ct

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from profiler.hooks.catalogue import WayName
 from profiler.hooks.planner import Plan
 from profiler.hooks.session import Session
-from profiler.slots import MODES
+from profiler.slots import MODES, RESOLVE_OPS
 from profiler.snapshot import Snapshot
 from profiler.workload.result import Result
 from profiler.workload.run import Backing, Cache, Options, gated, run
@@ -117,6 +118,17 @@ class Seen:
         by_backing = self.snapshot.total("userfault_begun", backing=_backing(self.options)).count
         assert by_backing == total
 
+    def check_ioctls(self) -> None:
+        """Those of the workload's handlers; by tracepoint they are not asked for here."""
+        if self.plan.way("resolve") == "none":
+            assert self.snapshot.total("resolve").count == 0
+            return
+        own = {op.lower(): sum(ends.values()) for op, ends in self.result.ioctls.items()}
+        for op in RESOLVE_OPS:
+            ended = self.result.ioctls.get(op.upper(), {})
+            assert self.snapshot.total("resolve", op=op).count == own.get(op, 0)
+            assert self.snapshot.total("resolve", op=op, result="ok").count == ended.get("ok", 0)
+
     def check_read_faults(self) -> None:
         if self.options.access == "write" or self.options.backing in ("anon", "hugetlb"):
             assert self.snapshot.total("read_fault", backing="shmem").count == 0
@@ -169,6 +181,7 @@ def test_counts_equal_the_workloads_own(session: Session, options: Options) -> N
     result, snapshot = _measure(session, options)
     seen = Seen(options, result, snapshot, session.plan)
     seen.check_userfaults()
+    seen.check_ioctls()
     seen.check_read_faults()
     seen.check_pages()
 
@@ -261,3 +274,13 @@ def test_unread_messages_show_as_waiting(session: Session) -> None:
         assert all(begun < row.start_ns < seen.monotonic_ns for row in seen.waiting)
         workload.result()
     assert (session.snapshot() - before).waiting_now == 0
+
+
+def test_ioctls_are_not_seen_by_what_every_system_call_pays_for(session: Session, way: WayName) -> None:
+    hook = session.plan.hook("resolve")
+    if way == "tracepoint":
+        assert (hook.way, hook.attachments) == ("none", ())
+        assert "it costs every system call of the machine" in hook.reason
+    else:
+        assert hook.way == way
+    assert session.program_runs() is None

@@ -105,6 +105,17 @@ class Prometheus:
         """Alerts that are pending or firing: ``labels``, ``annotations``, ``state``."""
         return list(json.loads(self._get("/api/v1/alerts")[1])["data"]["alerts"])
 
+    def exemplars(self, expr: str) -> list[dict[str, Any]]:
+        """Series with their exemplars of the last hour."""
+        now = time.time()
+        asked = urlencode({"query": expr, "start": now - 3600, "end": now})
+        return list(json.loads(self._get(f"/api/v1/query_exemplars?{asked}")[1])["data"])
+
+    def wait_scraped_anew(self) -> None:
+        """Until a scrape has begun and ended after this call."""
+        begun = time.time()
+        self.until(lambda: self.query(f"min(timestamp(up)) > {begun}"))
+
     def rules(self) -> list[dict[str, Any]]:
         """Every rule with its ``health`` and ``lastError``."""
         groups = json.loads(self._get("/api/v1/rules")[1])["data"]["groups"]

@@ -53,7 +53,9 @@ class Running:
         self.log = log
         command = [str(TOOL), "serve", "--web.listen-address=127.0.0.1:0", *arguments]
         with log.open("wb") as file:
-            self.process = subprocess.Popen(command, stderr=file, cwd=ROOT, **options)
+            self.process = subprocess.Popen(
+                command, stdout=subprocess.DEVNULL, stderr=file, cwd=ROOT, **options
+            )
         self.port = 0
 
     @property

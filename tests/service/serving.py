@@ -81,6 +81,8 @@ def make_app(seen: list[str]) -> FastAPI:
         async def events() -> Any:
             while True:
                 yield b": ping\n\n" * 10_000
+                # uvicorn does not wait for a client that has gone.
+                await asyncio.sleep(0)
 
         return StreamingResponse(events(), media_type="text/event-stream")
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """However the service ends, it ends soon, answers what it began, and leaves nothing attached."""
 
+import json
 import os
 import random
 import re
 import signal
 import socket
-import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.bpf_objects import ids, leftovers, settled
-from tests.service.running import PATIENCE, Answer, Running, running
+from tests.service.running import PATIENCE, Running, running
 
 KILLS = 10
 
@@ -40,19 +40,19 @@ def test_sigterm_ends_it_within_two_seconds_with_streams_open(tmp_path: Path) ->
 
 
 def test_an_answer_under_way_is_finished(tmp_path: Path) -> None:
-    with running(tmp_path / "log", "--tick=1") as service:
-        answers: list[Answer] = []
-        path = "/api/v1/profile?seconds=0.7"
-        asking = threading.Thread(target=lambda: answers.append(service.get(path, "POST")))
-        asking.start()
-        deadline = time.monotonic() + PATIENCE
-        while service.get("/api/v1/profile?seconds=0.1", "POST").status != 409:
-            assert time.monotonic() < deadline
-        os.kill(service.pid, signal.SIGTERM)
-        asking.join(PATIENCE)
-        service.process.wait(PATIENCE)
-    assert [answer.status for answer in answers] == [200]
-    assert answers[0].json()["schema"] == "uffd-profiler/profile/1"
+    request = b"POST /api/v1/profile?seconds=0.7 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+    with (
+        running(tmp_path / "log", "--tick=1") as service,
+        socket.create_connection(("127.0.0.1", service.port), PATIENCE) as asking,
+    ):
+        asking.sendall(request)
+        # Asked after it and answered, so the profile has begun.
+        assert service.get("/-/healthy").status == 200
+        service.end()
+        answer = b"".join(iter(lambda: asking.recv(1 << 16), b""))
+    head, body = answer.split(b"\r\n\r\n", 1)
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert json.loads(body)["schema"] == "uffd-profiler/profile/1"
 
 
 def test_sigterm_while_attaching(tmp_path: Path) -> None:

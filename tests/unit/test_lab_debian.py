@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_lab_image import RELEASE, bzimage
+from tests.unit.test_lab_image import RELEASE, bzimage
 
 from profiler.errors import UserError
 from profiler.lab import apt, debian

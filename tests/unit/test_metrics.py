@@ -171,7 +171,7 @@ def test_recent_slow_userfaults_are_exemplars() -> None:
     text = scrape(moment(seen), OPENMETRICS)
     samples_of = [
         s
-        for f in openmetrics.text_string_to_metric_families(text)
+        for f in openmetrics.text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
         for s in f.samples
         if s.name == "uffd_userfault_wait_seconds_bucket" and s.exemplar
     ]

@@ -8,8 +8,8 @@ from html import unescape
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_reports_html import walk
-from test_reports_json import validator
+from tests.unit.test_reports_html import walk
+from tests.unit.test_reports_json import validator
 
 from profiler.hooks.planner import Plan
 from profiler.profile import Command, KernelFacts, Profile

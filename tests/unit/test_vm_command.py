@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from test_lab_image import bzimage
+from tests.unit.test_lab_image import bzimage
 
 from profiler.commands import vm
 from profiler.errors import Exit, UserError

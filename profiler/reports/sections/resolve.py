@@ -17,7 +17,7 @@ def resolving(profile: Profile) -> Section:
     return Section(
         "resolving",
         "Resolving",
-        "ioctls of userfaultfds, by what they answered; eagain: a part was done, or nothing could be yet",
+        "ioctls that resolve userfaults, by their answer; eagain: not all was done",
         (
             left("ioctl"),
             left("answer"),

@@ -53,7 +53,7 @@ function makeRow(moment) {
     moment.follow(chart);
     return el('tr', { 'data-row': row.key, role: 'row' },
       el('th', { scope: 'row', role: 'rowheader' }), el('td', { class: 'chart', role: 'cell' }, chart),
-      figure('rate', 'per second'), figure('peak', 'peak'), figure('tick', 'in the tick'), figure('start', 'since start'));
+      figure('rate', 'rate'), figure('peak', 'peak'), figure('tick', 'in the tick'), figure('start', 'since start'));
   };
 }
 
