@@ -11,7 +11,7 @@ import pytest
 hypothesis.settings.register_profile("no-deadline", deadline=None)
 hypothesis.settings.load_profile("no-deadline")
 
-_NEVER_SKIPPED = ("tests/kernel", "tests/lab", "tests/cli")
+_NEVER_SKIPPED = ("tests/kernel", "tests/lab", "tests/cli", "tests/service", "tests/browser", "tests/image")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -7,7 +7,6 @@ Not modelled: layers, build secrets, ADD, ONBUILD, VOLUME. An instruction that i
 import copy
 import os
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -24,7 +23,7 @@ from tests.image.instructions import (
     healthcheck,
     parse,
 )
-from tests.image.machine import lend
+from tests.image.machine import Loan
 from tests.image.sandbox import Sandbox
 
 STEP_S = 600
@@ -85,13 +84,14 @@ class Builder:
 
     :param base: gives the root file system of a base image, which is copied, never written.
     :param context: the build context.
+    :param loan: what each RUN may use of the machine.
     """
 
-    def __init__(self, folder: Path, context: Path, base: Callable[[str], Path], suite: str) -> None:
+    def __init__(self, folder: Path, context: Path, base: Callable[[str], Path], loan: Loan) -> None:
         self._folder = folder
         self._context = context
         self._base = base
-        self._suite = suite
+        self._loan = loan
         self._outer: dict[str, str] = {}
         self._stages: _Stages = {}
 
@@ -163,21 +163,19 @@ class Builder:
     def _run(self, instruction: Instruction, image: Image) -> None:
         user, group = image.ids()
         home = {} if user else {"HOME": "/root"}
-        with tempfile.TemporaryDirectory() as folder:
-            loan = lend(Path(folder), self._suite)
-            sandbox = Sandbox(
-                image.root,
-                home | loan.environment | image.variables(),
-                image.directory,
-                user,
-                group,
-                binds=loan.binds,
-                writable=True,
-            )
-            try:
-                done = sandbox.run(instruction.command(), STEP_S)
-            except subprocess.TimeoutExpired as error:
-                raise StepError(f"{_where(instruction)}: not done after {STEP_S} s") from error
+        sandbox = Sandbox(
+            image.root,
+            home | self._loan.environment | image.variables(),
+            image.directory,
+            user,
+            group,
+            binds=self._loan.binds,
+            writable=True,
+        )
+        try:
+            done = sandbox.run(instruction.command(), STEP_S)
+        except subprocess.TimeoutExpired as error:
+            raise StepError(f"{_where(instruction)}: not done after {STEP_S} s") from error
         if done.returncode:
             said = (done.stdout + done.stderr)[-6000:]
             raise StepError(f"{_where(instruction)}: exit code {done.returncode}\n{said}")

@@ -17,6 +17,7 @@ from tests.image.base import REFERENCE, base_root
 from tests.image.build import Builder, Image
 from tests.image.context import make_context
 from tests.image.instructions import parse
+from tests.image.machine import Loan, lend
 
 ROOT = Path(__file__).resolve().parents[2]
 MEMORY = 4 << 30
@@ -35,7 +36,7 @@ class Bench:
     """Where images are built: the ``base`` they begin with, a ``folder`` for them, the ``context``."""
 
     reference: str
-    suite: str
+    loan: Loan
     base: Path
     folder: Path
     context: Path
@@ -45,7 +46,7 @@ class Bench:
         """A builder with a folder of its own, which goes with it."""
         with tempfile.TemporaryDirectory(dir=self.folder) as made:
             Path(made).chmod(0o755)
-            yield Builder(Path(made), context or self.context, self.find, self.suite)
+            yield Builder(Path(made), context or self.context, self.find, self.loan)
 
     def find(self, reference: str) -> Path:
         """The base; another than the one there is, is an error of the Dockerfile."""
@@ -65,10 +66,12 @@ def bench() -> Iterator[Bench]:
         folder = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=_place(cache)))
         try:
             folder.chmod(0o755)
-            context = folder / "context"
+            context, lent = folder / "context", folder / "lent"
             context.mkdir()
+            lent.mkdir()
             make_context(ROOT, context)
-            yield Bench(reference, match["suite"], base_root(reference, cache, folder), folder, context)
+            base = base_root(reference, cache, folder)
+            yield Bench(reference, lend(lent, match["suite"]), base, folder, context)
         finally:
             shutil.rmtree(folder)
     assert Path("/proc/self/mountinfo").read_text() == mounts

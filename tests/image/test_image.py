@@ -8,6 +8,8 @@ import stat
 import subprocess
 import time
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -225,32 +227,45 @@ def test_the_health_check_fails_where_nothing_serves(built: Built) -> None:
 @pytest.mark.skipif("serve" not in COMMANDS, reason="there is no command serve yet")
 def test_the_default_command_serves_and_is_nobody(built: Built, tmp_path: Path) -> None:
     sandbox = container(built)
-    reader, writer = os.pipe()
     command = [*built.image.entrypoint, *built.image.command]
-    with (tmp_path / "said").open("w+") as said:
+    with _started(sandbox, command, tmp_path / "said") as (bwrap, server):
+        _until_healthy(built, sandbox, server, bwrap, tmp_path / "said")
+        for pid in _tree(server):
+            status = _status(pid)
+            assert status["Uid"] == status["Gid"] == [str(NOBODY)] * 4
+            capabilities = [status[name] for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")]
+            assert capabilities == [["0" * 16]] * 4
+            assert status["NoNewPrivs"] == ["1"]
+        os.kill(server, signal.SIGTERM)
+        assert bwrap.wait(30) == 0, (tmp_path / "said").read_text()
+
+
+@contextmanager
+def _started(
+    sandbox: Sandbox, command: list[str], said: Path
+) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
+    """A process that goes on: bubblewrap, which ends with its exit code, and its own number."""
+    reader, writer = os.pipe()
+    with said.open("w") as output:
         bwrap = subprocess.Popen(
             sandbox.argv(command, "--info-fd", str(writer)),
             stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=said,
+            stdout=output,
+            stderr=output,
             pass_fds=[writer],
         )
-        os.close(writer)
-        try:
-            with os.fdopen(reader) as information:
-                server = int(json.load(information)["child-pid"])
-            _until_healthy(built, sandbox, server, bwrap, tmp_path / "said")
-            for pid in _tree(server):
-                status = _status(pid)
-                assert status["Uid"] == status["Gid"] == [str(NOBODY)] * 4
-                capabilities = [status[name] for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")]
-                assert capabilities == [["0" * 16]] * 4
-                assert status["NoNewPrivs"] == ["1"]
-            os.kill(server, signal.SIGTERM)
-            assert bwrap.wait(30) == 0, (tmp_path / "said").read_text()
-        finally:
-            bwrap.kill()
-            bwrap.wait()
+    os.close(writer)
+    with os.fdopen(reader) as information:
+        server = int(json.load(information)["child-pid"])
+    process = os.pidfd_open(server)
+    try:
+        yield bwrap, server
+    finally:
+        # Who becomes another user is no longer killed with its parent (prctl(2), PR_SET_PDEATHSIG).
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(process, signal.SIGKILL)
+        os.close(process)
+        bwrap.wait(30)
 
 
 def _until_healthy(

@@ -1,11 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The service on the running kernel: real BPF, real HTTP."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
-from tests.service.running import Running, running
+from tests.service.running import ROOT, Running, running
+
+
+PROMETHEUS = ROOT / ".venv/prometheus/usr/bin"
+"""Where ``make install-tests`` unpacks Debian's package."""
+
+os.environ["PATH"] = f"{PROMETHEUS}:{os.environ['PATH']}"
 
 
 @pytest.fixture(scope="module")

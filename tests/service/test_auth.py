@@ -157,10 +157,13 @@ def test_an_open_stream_ends_when_its_user_is_taken_out(alice: Serving, tmp_path
         assert b"200 OK" in connection.recv(65536)
         configure(tmp_path, bob=hashed(b"other"))
         found = b""
-        while not found.endswith(b"0\r\n\r\n"):
-            chunk = connection.recv(65536)
-            assert chunk
-            found += chunk
+
+        def has_ended() -> bool:
+            nonlocal found
+            found += connection.recv(65536)
+            return found.endswith(b"\r\n0\r\n\r\n")
+
+        until(has_ended, "the stream has ended")
         until(lambda: "stream ended" in alice.seen, "the application's part has ended too")
 
 

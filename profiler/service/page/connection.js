@@ -21,7 +21,10 @@ function banner(link, state, model) {
   }
 }
 
-const seconds = (ms) => span(1e9 * Math.max(1, Math.round(ms / 1000)));
+function seconds(ms) {
+  const whole = Math.max(1, Math.round(ms / 1000));
+  return whole < 60 ? `${whole}\u202fs` : span(whole * 1e9);
+}
 
 export function connection(link) {
   const button = byId('retry');
