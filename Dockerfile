@@ -31,7 +31,7 @@ LABEL org.opencontainers.image.title="uffd-profiler" \
       org.opencontainers.image.description="eBPF profiler of the Linux page-fault path around userfaultfd" \
       org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.licenses="GPL-2.0-only" \
-      org.opencontainers.image.base.name="docker.io/library/${DEBIAN}"
+      org.opencontainers.image.base.name="${DEBIAN}"
 
 # No USER: attaching takes root. The process that serves has dropped it, and every capability, before it listens.
 EXPOSE 28333/tcp

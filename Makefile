@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 
 # What Debian 12 has to bring; installed only if something is missing, so that the second run is quick.
 RUN_PACKAGES := python3-bpfcc python3-systemd python3-venv gcc libc6-dev
-TEST_PACKAGES := $(RUN_PACKAGES) qemu-system-x86 kmod chromium debootstrap bubblewrap
+TEST_PACKAGES := $(RUN_PACKAGES) qemu-system-x86 kmod chromium mmdebstrap bubblewrap git
 
 # $(call debian,packages): install those that are not there yet.
 define debian

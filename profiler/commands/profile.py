@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--resolve",
         action="store_true",
         default=None,
-        help="time the ioctls that resolve userfaults even where only tracepoints tell: costs every system call",
+        help="time the ioctls that resolve userfaults also by tracepoints, at the cost of every system call",
     )
     parser.add_argument("command_line", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="what to run")
 

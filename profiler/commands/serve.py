@@ -151,7 +151,7 @@ def run(args: argparse.Namespace) -> int:
 def _modes() -> frozenset[str]:
     """What this kernel can register; nothing where it has no userfaultfd."""
     try:
-        fd = userfaultfd.open_userfaultfd()
+        fd = userfaultfd.open_for_user_mode()
     except OSError:
         return frozenset()
     try:

@@ -28,9 +28,9 @@ from .request import Request
 _PR_SET_PDEATHSIG = 1
 
 
-def serve(request: Request, channel: socket.socket) -> None:
+def serve(request: Request, channel: socket.socket, parent: int) -> None:
     """Body of the child: attach, hand over; what a user can mend is handed over as an error."""
-    _die_with_parent()
+    _die_with(parent)
     try:
         result = _attach(request)
     except UserError as error:
@@ -38,10 +38,10 @@ def serve(request: Request, channel: socket.socket) -> None:
     handover.send(channel, result)
 
 
-def _die_with_parent() -> None:
-    parent = os.getppid()
+def _die_with(parent: int) -> None:
+    """The parent may have died before it could be watched; in a container it may be process 1."""
     ct.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent or parent == 1:
+    if os.getppid() != parent:
         os._exit(Exit.CANNOT_ATTACH)
 
 

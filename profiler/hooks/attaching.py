@@ -41,10 +41,11 @@ class Attaching:
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:
                 stream.flush()
+        parent = os.getpid()
         self._pid: int | None = os.fork()
         if self._pid == 0:
             self._channel.close()
-            _attach(request, theirs)
+            _attach(request, theirs, parent)
         theirs.close()
 
     def fileno(self) -> int:
@@ -97,7 +98,7 @@ class Attaching:
         return os.waitpid(pid, 0)[1] if pid else 0
 
 
-def _attach(request: Request, channel: socket.socket) -> None:
+def _attach(request: Request, channel: socket.socket, parent: int) -> None:
     """Body of the child: never returns."""
     code = 70
     try:
@@ -105,7 +106,7 @@ def _attach(request: Request, channel: socket.socket) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         from . import attacher  # and with it all that only the child needs
 
-        attacher.serve(request, channel)
+        attacher.serve(request, channel, parent)
         code = 0
     except BrokenPipeError:
         pass

@@ -8,6 +8,7 @@ is raises a MINOR userfault.
 """
 
 import ctypes as ct
+import errno
 import mmap
 import os
 import threading
@@ -34,12 +35,20 @@ def minor_bit(settings: Settings) -> int | None:
     """Learn ``settings.minor_flag`` through the attached programs.
 
     :returns: the flag; ``None`` when this kernel has no MINOR mode for shared memory.
-    :raises UserError: when the two VMAs do not differ in exactly one unknown flag.
+    :raises UserError: when userfaultfd(2) is refused, or the two VMAs do not differ in exactly one unknown
+        flag.
     """
     try:
-        fd = userfaultfd.open_userfaultfd()
-    except OSError:
-        return None
+        fd = userfaultfd.open_for_user_mode()
+    except OSError as error:
+        if error.errno == errno.ENOSYS:
+            return None
+        # To go on would count MINOR regions as unregistered ones.
+        raise UserError(
+            f"The kernel refuses userfaultfd(2) ({error.strerror}), without which MINOR regions cannot be "
+            "told apart; let the seccomp filter of this container or service allow it.",
+            Exit.CANNOT_ATTACH,
+        ) from error
     try:
         if not userfaultfd.features(fd) & userfaultfd.FEATURE_MINOR_SHMEM:
             return None

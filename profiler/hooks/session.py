@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
+from ..errors import Exit, UserError
 from ..profile import KernelFacts
 from ..reader import Reader
 from ..snapshot import Snapshot
@@ -101,11 +102,21 @@ def _proc_self_is_ours() -> Iterator[None]:
 
 
 def drop_privileges() -> None:
-    """Become nobody: no capability, no group, no way back. Harmless when there is nothing to drop."""
+    """Become nobody: no capability, no group, no way back. Harmless when there is nothing to drop.
+
+    :raises UserError: without CAP_SETUID and CAP_SETGID.
+    """
     if os.geteuid() == 0:
-        os.setgroups([])
-        os.setresgid(NOBODY, NOBODY, NOBODY)
-        os.setresuid(NOBODY, NOBODY, NOBODY)
+        try:
+            os.setgroups([])
+            os.setresgid(NOBODY, NOBODY, NOBODY)
+            os.setresuid(NOBODY, NOBODY, NOBODY)
+        except PermissionError as error:
+            raise UserError(
+                "This process cannot become nobody (EPERM), and root it will not stay; give the container or "
+                "service CAP_SETUID and CAP_SETGID.",
+                Exit.CANNOT_ATTACH,
+            ) from error
     libc = ct.CDLL(None)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)  # no other process of nobody's may look inside

@@ -5,6 +5,7 @@ Numbers: include/uapi/linux/userfaultfd.h, arch/x86/entry/syscalls/syscall_64.tb
 """
 
 import ctypes as ct
+import errno
 import fcntl
 import mmap
 import os
@@ -34,6 +35,19 @@ def open_userfaultfd(user_mode_only: bool = False) -> int:
     return fd
 
 
+def open_for_user_mode() -> int:
+    """A userfaultfd for faults of user mode, which takes no privilege (Linux 5.11: USER_MODE_ONLY).
+
+    :raises OSError: as :func:`open_userfaultfd`.
+    """
+    try:
+        return open_userfaultfd(user_mode_only=True)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # of a kernel that does not know the flag
+            raise
+        return open_userfaultfd()
+
+
 def features(fd: int, wanted: int = 0) -> int:
     """API handshake; returns the feature bits that the kernel has.
 
@@ -51,9 +65,7 @@ def supported_modes(found: int) -> frozenset[str]:
     single = ["missing"]
     single += ["wp"] * bool(found & FEATURE_WP_HUGETLBFS_SHMEM)
     single += ["minor"] * bool(found & FEATURE_MINOR_SHMEM)
-    return frozenset(
-        "+".join(combined) for size in range(1, 4) for combined in combinations(single, size)
-    )
+    return frozenset("+".join(combined) for size in range(1, 4) for combined in combinations(single, size))
 
 
 def register(fd: int, memory: mmap.mmap, *modes: str) -> None:

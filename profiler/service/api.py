@@ -58,9 +58,8 @@ def router(service: Service) -> APIRouter:
         zipped = takes_gzip(accept_encoding)
 
         def render() -> bytes:
-            moment = live.moment()
-            own = own_documents(moment, service.ticker.health)
-            return service.history.answer(moment, own, compressed=zipped)
+            own = own_documents(service.history.last, service.ticker.health)
+            return service.history.answer(own, compressed=zipped)
 
         async with service.histories:
             body = await asyncio.to_thread(render)

@@ -31,7 +31,7 @@ def create(service: Service) -> FastAPI:
     css = files("profiler.service").joinpath("docs.css").read_bytes()
     _serve(app, "docs", "text/html; charset=utf-8", docs_page.render(app.openapi()))
     _serve(app, "docs.css", "text/css; charset=utf-8", css)
-    for path, (content_type, body) in page.files().items():
+    for path, (content_type, body) in page.files(service.options.telemetry_path).items():
         _serve(app, path, content_type, body)
     app.add_middleware(AnswerHead)
     return app

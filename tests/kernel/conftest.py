@@ -20,19 +20,35 @@ from tests.ways import AVAILABLE
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Those who share a session are grouped by way over all modules; the others stay in their own."""
     if "way" in metafunc.fixturenames:
-        metafunc.parametrize("way", AVAILABLE, scope="module")
+        shared = "attached" in metafunc.fixturenames
+        metafunc.parametrize("way", AVAILABLE, scope="session" if shared else "module")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The shared session comes last: it would make every fault of what the other tests start cost more."""
+    items.sort(key=lambda item: "attached" in getattr(item, "fixturenames", ()))
+
+
+@pytest.fixture(scope="session")
+def attached(way: WayName) -> Iterator[Session]:
+    """Everything that this test process starts is counted, itself is not. Attached once for each way."""
+    with Session(Request({os.getpid(): FOLLOWED}, way)) as session:
+        assert session.plan.way("fault") == way
+        yield session
 
 
 @pytest.fixture(scope="module")
-def session(way: WayName) -> Iterator[Session]:
-    """Everything that this test process starts is counted, itself is not."""
-    with Session(Request({os.getpid(): FOLLOWED}, way)) as attached:
-        assert attached.plan.way("fault") == way
-        yield attached
-        missed = attached.snapshot().slots["missed"]
-        assert {cause: slot.count for cause, slot in missed.items()} == {}
-        assert not any(attached.snapshot().recursion_misses.values())
+def session(attached: Session) -> Iterator[Session]:
+    """The session of this way; it may miss nothing while a module uses it."""
+    before = attached.snapshot()
+    yield attached
+    seen = attached.snapshot() - before
+    missed = {cause: slot.count for cause, slot in seen.slots["missed"].items() if slot.count}
+    assert missed == {}
+    assert not any(seen.recursion_misses.values())
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,12 @@
 """The verdict on the running kernel, with its negative controls."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +23,16 @@ FAULT_AROUND_BYTES = Path("/sys/kernel/debug/fault_around_bytes")
 SCHEMAS = Path(__file__).parents[2] / "profiler" / "reports" / "schema"
 
 
-def _run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+Done = subprocess.CompletedProcess[str]
+Answer = tuple[int, dict[str, Any]]
+
+
+def _run(*arguments: str) -> Done:
     return subprocess.run(
         [sys.executable, "-m", "profiler", *arguments],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
 
@@ -37,7 +44,7 @@ def _validated(text: str, schema: str) -> dict[str, Any]:
     return document
 
 
-def _check(way: WayName, *arguments: str) -> tuple[int, dict[str, Any]]:
+def _check(way: WayName, *arguments: str) -> Answer:
     done = _run("check", "--best-way", way, "--json", "-", *arguments)
     assert done.stderr == ""
     document = _validated(done.stdout, "check")
@@ -51,13 +58,34 @@ def _can_judge(document: dict[str, Any]) -> bool:
     return bool(ways["map_pages"] != "none")
 
 
+def _profile(way: WayName) -> Done:
+    command = ["workload", "--backing", "memfd", "--mode", "minor", "--pages", "509"]
+    own = [sys.executable, "-m", "profiler", *command, "--summary"]
+    return _run("profile", "--best-way", way, "--json", "-", "--interval", "0.2", "--", *own)
+
+
+@dataclass(frozen=True)
+class Commands:
+    """The commands of one way, each ended in its own way."""
+
+    check: Future[Answer]
+    doctor: Future[Done]
+    profile: Future[Done]
+
+
 @pytest.fixture(scope="module")
-def checked(way: WayName) -> tuple[int, dict[str, Any]]:
-    return _check(way, "--policy", "mainline")
+def commands(way: WayName) -> Commands:
+    """Side by side, since each compiles on one CPU for most of its time; all are over when this returns."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return Commands(
+            pool.submit(_check, way, "--policy", "mainline"),
+            pool.submit(_run, "doctor", "--best-way", way),
+            pool.submit(_profile, way),
+        )
 
 
-def test_mainline_skips_for_wp_and_minor_only(checked: tuple[int, dict[str, Any]]) -> None:
-    code, document = checked
+def test_mainline_skips_for_wp_and_minor_only(commands: Commands) -> None:
+    code, document = commands.check.result()
     if not _can_judge(document):
         assert code == 3
         assert {mode["answer"] for mode in document["modes"]} == {"not exercised"}
@@ -74,7 +102,7 @@ def test_the_seeds_policy_is_violated() -> None:
     before = ids()
     code, document = _check(AVAILABLE[0], "--policy", "seed")
     assert (code, document["compliance"]) == (1, "violates")
-    assert settled(before), leftovers(before)
+    assert settled(before, 60), leftovers(before)
 
 
 @pytest.fixture
@@ -105,17 +133,15 @@ def test_without_fault_around_nothing_is_exercised(one_page: None) -> None:
         assert "fault_around_bytes is 4096" in mode["reason"]
 
 
-def test_doctor_agrees(way: WayName, checked: tuple[int, dict[str, Any]]) -> None:
-    done = _run("doctor", "--best-way", way)
-    _, document = checked
+def test_doctor_agrees(way: WayName, commands: Commands) -> None:
+    done = commands.doctor.result()
+    _, document = commands.check.result()
     assert done.returncode == (0 if _can_judge(document) else 3)
     assert f"fault                 {way}" in done.stdout
 
 
-def test_real_profiles_follow_the_schema(way: WayName) -> None:
-    command = ["workload", "--backing", "memfd", "--mode", "minor", "--pages", "509"]
-    own = [sys.executable, "-m", "profiler", *command, "--summary"]
-    done = _run("profile", "--best-way", way, "--json", "-", "--interval", "0.2", "--", *own)
+def test_real_profiles_follow_the_schema(commands: Commands) -> None:
+    done = commands.profile.result()
     assert done.returncode == 0
     # The workload's sentence comes first: the command shares our standard output.
     sentence, _, rest = done.stdout.partition("\n")

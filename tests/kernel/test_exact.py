@@ -20,6 +20,7 @@ from profiler.workload.run import Backing, Cache, Options, gated, run
 
 P = 509
 SMALL = 61
+MANY = 2003
 
 _MODES_BY_CACHE: list[tuple[Backing, str, Cache]] = [
     *(("memfd", mode, "full") for mode in MODES),
@@ -223,12 +224,12 @@ def test_faults_of_the_kernel_itself_are_apart(session: Session, mode: str) -> N
 def test_every_completed_fault_once(session: Session) -> None:
     """Against the kernel's own account of the process (ru_minflt + ru_majflt)."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    _, seen = _measure(session, Options(backing="anon", mode="missing", access="write", pages=10007))
+    _, seen = _measure(session, Options(backing="anon", mode="missing", access="write", pages=MANY))
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     kernels_own = after.ru_minflt + after.ru_majflt - before.ru_minflt - before.ru_majflt
     exceptions = seen.total("page_fault", origin=("user", "kernel")).count
     gup = seen.total("page_fault", origin="gup").count
-    assert exceptions > 10007
+    assert exceptions > MANY
     # GUP faults are accounted to whoever raised them too, when they complete: by tracepoint they are unseen.
     assert 0 <= kernels_own - exceptions - gup <= (64 if session.plan.way("fault") == "tracepoint" else 0)
 
@@ -256,9 +257,12 @@ def test_cold_page_cache_is_one_fault(session: Session, disk: Path) -> None:
 
 
 def test_unread_messages_show_as_waiting(session: Session) -> None:
-    """How many wait now, and since when, while the handler takes its time."""
+    """How many wait now, and since when, while the handlers take their time."""
     before = session.snapshot()
-    options = Options(backing="anon", mode="missing", threads=5, delay_us=300_000, gather=True, pages=5)
+    # Each handler holds one thread for as long: so long do all five wait, less the little they begin apart.
+    options = Options(
+        backing="anon", mode="missing", threads=5, handlers=5, delay_us=2_000_000, gather=True, pages=5
+    )
     begun = time.monotonic_ns()
     with gated(options) as workload:
         workload.release()

@@ -8,29 +8,48 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from profiler.hooks.catalogue import WayName
-from tests.bpf_objects import ids, leftovers, settled
+from tests.bpf_objects import Ids, ids, leftovers, settled
 
 KILLS = 50
+AT_ONCE = 2
+"""An attachment compiles on one CPU for most of its time."""
+
+SLOW = 300.0
+"""Seconds that are no matter of speed any more, even under emulation on a busy machine."""
+
 PROBES = Path("/sys/kernel/debug/kprobes/list")
 KPROBE_EVENTS = Path("/sys/kernel/tracing/kprobe_events")
 
 
-def _start(way: WayName, *extra: str) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "profiler", "profile", "--best-way", way, "-d", "60", *extra]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def _command(way: WayName) -> list[str]:
+    return [sys.executable, "-m", "profiler", "profile", "--best-way", way, "-d", "3600"]
+
+
+def _start(way: WayName) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(_command(way), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    process.kill()
+    process.wait()
 
 
 def _probes() -> str:
     return "".join(path.read_text() for path in (PROBES, KPROBE_EVENTS) if path.exists())
 
 
-def _wait_until_attached(process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 60
-    while not _holds_links(process.pid) or _children(process.pid):
+def _until(holds: Callable[[], bool], process: "subprocess.Popen[Any]") -> None:
+    deadline = time.monotonic() + SLOW
+    while not holds():
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.01)
@@ -48,68 +67,81 @@ def _children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-# Under emulation a start takes seconds: fewer kills there, each way at least a few times.
-def test_kill_at_any_moment(way: WayName) -> None:
-    before = ids()
-    probes = _probes()
+def _status(pid: int) -> dict[str, str]:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+@dataclass(frozen=True)
+class Profiled:
+    """A profile that is attached, and what there was before it began."""
+
+    process: "subprocess.Popen[bytes]"
+    seconds: float
+    """From its start until it was attached."""
+    ids: Ids
+    probes: str
+
+
+@pytest.fixture(scope="module")
+def profiled(way: WayName) -> Iterator[Profiled]:
+    """Left attached: to be looked at, then to be killed."""
+    before, probes = ids(), _probes()
     begun = time.monotonic()
     process = _start(way)
-    _wait_until_attached(process)
-    attached_after = time.monotonic() - begun
-    process.kill()
-    process.wait()
-    assert settled(before), leftovers(before)
-    kills = KILLS if attached_after < 5 else 2
+    try:
+        _until(lambda: _holds_links(process.pid) and not _children(process.pid), process)
+        yield Profiled(process, time.monotonic() - begun, before, probes)
+    finally:
+        _end(process)
+
+
+def test_after_attaching_no_privilege_is_left(profiled: Profiled) -> None:
+    pid = profiled.process.pid
+    # It gives them up a moment after it has taken everything over: what is judged is that it does.
+    _until(lambda: _status(pid)["NoNewPrivs"] == "1", profiled.process)
+    status = _status(pid)
+    assert status["Uid"].split() == ["65534"] * 4
+    assert status["Gid"].split() == ["65534"] * 4
+    assert status["Groups"].split() == []
+    assert {int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")} == {0}
+    maps = Path(f"/proc/{pid}/maps").read_text()
+    assert "libbcc" not in maps
+    assert "LLVM" not in maps
+    assert "libbpf" not in maps
+    # Of memory: the interpreter and the slots; LLVM alone would be more than twice as much.
+    assert int(status["VmRSS"].split()[0]) < 48 * 1024
+
+
+# Under emulation a start takes seconds: fewer kills there, each way at least a few times.
+def test_kill_at_any_moment(way: WayName, profiled: Profiled) -> None:
+    before = profiled.ids
+    _end(profiled.process)
+    assert settled(before, 60), leftovers(before)
+    kills = KILLS if profiled.seconds < 5 else 2
     chance = random.Random(57)  # noqa: S311
-    for _ in range(kills):
-        process = _start(way)
-        time.sleep(chance.uniform(0, 1.3 * attached_after))
-        process.kill()
-        process.wait()
-    assert settled(before, 30), leftovers(before)
-    assert _probes() == probes
+    for _ in range(kills // AT_ONCE):
+        processes = [_start(way) for _ in range(AT_ONCE)]
+        moments = sorted(chance.uniform(0, 1.3 * profiled.seconds) for _ in processes)
+        begun = time.monotonic()
+        for process, moment in zip(processes, moments, strict=True):
+            time.sleep(max(0.0, begun + moment - time.monotonic()))
+            _end(process)
+    assert settled(before, 60), leftovers(before)
+    assert _probes() == profiled.probes
 
 
 def test_the_attaching_child_is_killed(way: WayName) -> None:
     before = ids()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "profiler", "profile", "--best-way", way, "-d", "60"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    while not _children(process.pid):
-        time.sleep(0.005)
-    os.kill(_children(process.pid)[0], signal.SIGKILL)
-    _, said = process.communicate(timeout=60)
+    process = subprocess.Popen(_command(way), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        _until(lambda: bool(_children(process.pid)), process)
+        os.kill(_children(process.pid)[0], signal.SIGKILL)
+        _, said = process.communicate(timeout=SLOW)
+    finally:
+        process.kill()
     assert process.returncode == 4
     assert "died before" in said
     assert "SIGKILL" in said
     assert "Traceback" not in said
-    assert settled(before), leftovers(before)
-
-
-def test_after_attaching_no_privilege_is_left(way: WayName) -> None:
-    before = ids()
-    process = _start(way)
-    try:
-        _wait_until_attached(process)
-        time.sleep(0.3)
-        status = dict(
-            line.split(":\t", 1) for line in Path(f"/proc/{process.pid}/status").read_text().splitlines()
-        )
-        assert status["Uid"].split() == ["65534"] * 4
-        assert status["Gid"].split() == ["65534"] * 4
-        assert status["Groups"].split() == []
-        assert {int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")} == {0}
-        assert status["NoNewPrivs"] == "1"
-        maps = Path(f"/proc/{process.pid}/maps").read_text()
-        assert "libbcc" not in maps
-        assert "LLVM" not in maps
-        assert "libbpf" not in maps
-        # Of memory: the interpreter and the slots; LLVM alone would be more than twice as much.
-        assert int(status["VmRSS"].split()[0]) < 48 * 1024
-    finally:
-        process.kill()
-        process.wait()
-    assert settled(before), leftovers(before)
+    assert settled(before, 60), leftovers(before)

@@ -4,53 +4,102 @@
 import os
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pytest
 
 from profiler.hooks.catalogue import WayName
 from profiler.hooks.processes import COUNTED, FOLLOWED
 from profiler.hooks.request import Request
 from profiler.hooks.session import Session
-from profiler.workload.run import Options, gated, run
+from profiler.workload.run import Gated, Options, gated, run
 
 OURS = Options(backing="memfd", mode="minor", pages=61)
 OTHERS = Options(backing="memfd", mode="minor", pages=127)
 
 
-def test_a_process_that_runs_already_and_nobody_else(way: WayName) -> None:
-    with (
-        gated(OURS) as ours,
-        Session(Request({ours.process.pid: COUNTED | FOLLOWED}, way)) as session,
-    ):
-        run(OTHERS)
-        ours.touch()
-        seen = session.snapshot()
-        assert seen.total("userfault_begun", reason="minor").count == 61
-        assert seen.total("userfault_begun").count == 61
-        ours.result()
+@dataclass
+class Parent:
+    """A process that was forked ahead of the session, and has a workload as its child."""
+
+    pid: int
+    go: int
+    """Write end of the pipe that it waits at."""
+    ended: bool = False
+
+    def let_its_child_touch(self) -> None:
+        os.write(self.go, b"g")
+        self.ended = True
+        assert os.waitpid(self.pid, 0)[1] == 0
 
 
-def test_descendants_that_exist_already(way: WayName) -> None:
-    # A parent of our own, forked ahead of the session; the workload is its child.
+@contextmanager
+def _parent() -> Iterator[Parent]:
     go_read, go_write = os.pipe()
-    done_read, done_write = os.pipe()
-    parent = os.fork()
-    if parent == 0:
+    ready_read, ready_write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
         code = 1
         try:
+            os.close(go_write)  # what is left of it is the test's: its death ends this wait
             with gated(OURS) as workload:
-                os.write(done_write, b"r")
-                os.read(go_read, 1)
-                workload.touch()
-                workload.result()
-            code = 0
+                os.write(ready_write, b"r")
+                if os.read(go_read, 1):
+                    workload.touch()
+                    workload.result()
+                    code = 0
         finally:
             os._exit(code)
-    assert os.read(done_read, 1) == b"r"
-    with Session(Request({parent: COUNTED | FOLLOWED}, way)) as session:
-        os.write(go_write, b"g")
-        assert os.waitpid(parent, 0)[1] == 0
-        assert session.snapshot().total("userfault_begun", reason="minor").count == 61
-    for fd in (go_read, go_write, done_read, done_write):
-        os.close(fd)
+    os.close(ready_write)
+    parent = Parent(pid, go_write)
+    try:
+        assert os.read(ready_read, 1) == b"r"
+        yield parent
+    finally:
+        for fd in (go_read, go_write, ready_read):
+            os.close(fd)
+        if not parent.ended:
+            os.waitpid(pid, 0)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A session of processes that run already: a workload, and a parent."""
+
+    session: Session
+    workload: Gated
+    parent: Parent
+
+
+@pytest.fixture(scope="module")
+def chosen(way: WayName) -> Iterator[Chosen]:
+    how = COUNTED | FOLLOWED
+    with (
+        _parent() as parent,
+        gated(OURS) as ours,
+        Session(Request({ours.process.pid: how, parent.pid: how}, way)) as session,
+    ):
+        yield Chosen(session, ours, parent)
+
+
+def test_a_process_that_runs_already_and_nobody_else(chosen: Chosen) -> None:
+    before = chosen.session.snapshot()
+    run(OTHERS)
+    chosen.workload.touch()
+    seen = chosen.session.snapshot() - before
+    assert seen.total("userfault_begun", reason="minor").count == 61
+    assert seen.total("userfault_begun").count == 61
+    chosen.workload.result()
+
+
+def test_descendants_that_exist_already(chosen: Chosen) -> None:
+    before = chosen.session.snapshot()
+    chosen.parent.let_its_child_touch()
+    seen = chosen.session.snapshot() - before
+    assert seen.total("userfault_begun", reason="minor").count == 61
+    assert seen.total("userfault_begun").count == 61
 
 
 def test_killed_while_waiting(session: Session) -> None:
@@ -69,7 +118,7 @@ def test_killed_while_waiting(session: Session) -> None:
     assert seen.total("userfault", result="interrupted").count == 5
 
 
-def _until(holds: object, seconds: float = 60) -> None:
+def _until(holds: object, seconds: float = 100) -> None:
     assert callable(holds)
     deadline = time.monotonic() + seconds
     while not holds():

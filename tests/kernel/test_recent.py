@@ -2,6 +2,7 @@
 """Slow userfaults leave a note: who waited, for how long, until when; the last one of each bucket."""
 
 import time
+from bisect import bisect_left
 
 from profiler.hooks.session import Session
 from profiler.slots import BUCKETS, SLOW_BUCKET, time_boundaries_ns
@@ -45,7 +46,9 @@ def test_each_bucket_of_slow_userfaults_has_its_note(session: Session) -> None:
             pids.add(workload.pid)
             workload.result()
     seen = session.snapshot() - before
-    assert _counted(seen) >= {("minor", "shmem", 19)}
+    held = {bucket for reason, backing, bucket in _counted(seen) if (reason, backing) == ("minor", "shmem")}
+    # Held for 40 ms, and on a busy machine for longer.
+    assert max(held) >= bisect_left(LIMITS, 40_000_000)
     assert _labels(seen.recent) == _counted(seen)
     assert len(seen.recent) == len(_labels(seen.recent))
     assert {last.tgid for last in seen.recent} == pids
@@ -58,8 +61,9 @@ def test_each_bucket_of_slow_userfaults_has_its_note(session: Session) -> None:
 
 def test_the_thread_that_waited_and_not_the_one_that_woke_it(session: Session) -> None:
     before = session.snapshot()
+    # One after the other, the first of them for half a second: until then all five have to be seen.
     options = Options(
-        backing="anon", mode="missing", threads=5, handlers=1, delay_us=100_000, gather=True, pages=5
+        backing="anon", mode="missing", threads=5, handlers=1, delay_us=500_000, gather=True, pages=5
     )
     with gated(options) as workload:
         workload.release()

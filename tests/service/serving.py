@@ -130,9 +130,10 @@ class Answer:
 
     @classmethod
     def of(cls, response: http.client.HTTPResponse) -> "Answer":
-        return cls(
-            response.status, {key.lower(): value for key, value in response.getheaders()}, response.read()
-        )
+        headers = {key.lower(): value for key, value in response.getheaders()}
+        # A stream has no end to be waited for.
+        body = b"" if response.length is None else response.read()
+        return cls(response.status, headers, body)
 
     def problem(self) -> dict[str, Any]:
         """The problem document, after a look at its form."""

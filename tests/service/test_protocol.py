@@ -106,6 +106,12 @@ def test_a_kept_connection_is_closed_when_idle_and_not_before() -> None:
         assert read_to_end(connection) == b""
 
 
+def test_a_second_request_that_stops_is_cut_off_too() -> None:
+    with serving(limits=HASTY) as server, server.connect() as connection:
+        connection.sendall(GET + b"POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n")
+        assert [read_answer(connection).status for _ in range(2)] == [200, 408]
+
+
 def test_a_body_never_finished_ends_an_answered_request_too() -> None:
     """The application does not read it; the answer is complete, and the rest of the body never is."""
     with serving(limits=HASTY) as server:
@@ -187,6 +193,12 @@ def test_a_body_is_bounded(size: int, chunked: bool, wait_for_100: bool) -> None
             assert answer.headers["connection"] == "close"
 
 
+def test_a_body_that_is_announced_too_long_is_refused_before_it_is_sent() -> None:
+    with serving() as server, server.connect() as connection:
+        connection.sendall(b"POST /deaf HTTP/1.1\r\nHost: a\r\nContent-Length: 65537\r\n\r\n")
+        assert read_answer(connection).status == 413
+
+
 @pytest.mark.parametrize(
     "request_bytes",
     [
@@ -235,7 +247,8 @@ def test_two_requests_at_once_are_both_answered() -> None:
 
 
 def test_requests_sent_far_ahead_are_cut_off() -> None:
-    with serving() as server, server.connect() as connection:
+    """At once, not when the answers that it does not read have filled every buffer."""
+    with serving(limits=Limits(write_seconds=120)) as server, server.connect() as connection:
         with pytest.raises(ConnectionError):
             for _ in range(100):
                 connection.sendall(GET * 40_000)
@@ -273,6 +286,14 @@ def test_a_client_that_closes_without_reading_is_forgotten() -> None:
     """It asked for the connection to be closed: then nothing but the end is left to be done."""
     with serving(limits=HASTY) as server, small_window(server) as connection:
         connection.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        until(lambda: is_forgotten(server), "the connection is cut off")
+
+
+def test_a_tls_client_that_never_says_goodbye_is_forgotten(tmp_path: Path) -> None:
+    config, client = with_tls(tmp_path)
+    with serving(config, HASTY) as server, server.connect(client) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        until(lambda: server.seen, "it was answered")
         until(lambda: is_forgotten(server), "the connection is cut off")
 
 

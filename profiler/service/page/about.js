@@ -11,10 +11,18 @@ export function about(model) {
   const facts = [
     ['kernel', `${kernel.release} ${kernel.machine}, fault_around_bytes ${around}`],
     ['scope', profile.scope.description],
-    ['counted', `for ${span(until)}, in ${count(seq)} ticks of ${duration(tickSeconds * 1e9)}; attached in `
-      + `${duration(profile.attach_ns)}, begun ${profile.started_at} by the clock of the service`],
+    [
+      'counted',
+      `for ${span(until)}, in ${count(seq)} ticks of ${duration(tickSeconds * 1e9)}; attached in ` +
+        `${duration(profile.attach_ns)}, begun ${profile.started_at} by the clock of the service`,
+    ],
   ];
-  keyed(byId('about'), facts, ([name]) => name, ([name]) => el('div', {}, el('dt', {}, name), el('dd')),
-    (node, [, words]) => text(node.lastChild, words));
+  keyed(
+    byId('about'),
+    facts,
+    ([name]) => name,
+    ([name]) => el('div', {}, el('dt', {}, name), el('dd')),
+    (node, [, words]) => text(node.lastChild, words),
+  );
   text(byId('version'), `Made by uffd-profiler ${profile.version}.`);
 }

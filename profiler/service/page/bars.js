@@ -17,8 +17,10 @@ const percent = (x) => `${(100 * x).toFixed(3)}%`;
 /** Powers of ten at their place among the buckets: each is twice the one before. */
 export function decades(limits, [first, last]) {
   const width = last + 1 - first;
-  return POWERS.map((ns) => ({ at: (Math.log2(ns / limits[0]) + 1 - first) / width, words: exact(ns) }))
-    .filter(({ at }) => at >= 0 && at <= 1);
+  return POWERS.map((ns) => ({
+    at: (Math.log2(ns / limits[0]) + 1 - first) / width,
+    words: exact(ns),
+  })).filter(({ at }) => at >= 0 && at <= 1);
 }
 
 /** Fill the drawing of one row; `words` is what a screen reader says of it. */
@@ -28,7 +30,8 @@ export function draw(chart, { figures, limits, range: [first, last], told, words
   const at = (i) => kinds.reduce((sum, [, kind]) => sum + kind.buckets[i], 0);
   const highest = Math.max(1, ...Array.from({ length: last + 1 - first }, (_, i) => at(first + i)));
   const grid = decades(limits, [first, last]).map(({ at: x }) =>
-    svg('line', { class: 'grid', x1: percent(x), x2: percent(x), y1: 0, y2: HEIGHT }));
+    svg('line', { class: 'grid', x1: percent(x), x2: percent(x), y1: 0, y2: HEIGHT }),
+  );
   const drawn = [];
   for (let i = first; i <= last; i += 1) {
     if (!at(i)) continue;
@@ -40,9 +43,15 @@ export function draw(chart, { figures, limits, range: [first, last], told, words
       const height = Math.max(LEAST, (buckets[i] / highest) * (HEIGHT - 2));
       floor = Math.max(0, floor - height);
       told.push(`${told[name] ?? ''} ${count(buckets[i])}`.trim());
-      parts.push(svg('rect', {
-        class: name, x: percent((i - first + 0.06) * width), width: percent(0.88 * width), y: floor, height,
-      }));
+      parts.push(
+        svg('rect', {
+          class: name,
+          x: percent((i - first + 0.06) * width),
+          width: percent(0.88 * width),
+          y: floor,
+          height,
+        }),
+      );
     }
     drawn.push(svg('g', {}, svg('title', {}, `${bucketWords(limits, i)}: ${told.join(', ')}`), ...parts));
   }

@@ -5,19 +5,32 @@ import { byId, sentence, text } from './dom.js';
 import { span } from './format.js';
 
 const SIGNS = {
-  connecting: '…', attaching: '…', live: '●', degraded: '!', reconnecting: '↻', incompatible: '!',
+  connecting: '…',
+  attaching: '…',
+  live: '●',
+  degraded: '!',
+  reconnecting: '↻',
+  incompatible: '!',
 };
 
 function banner(link, state, model) {
-  const old = model.session ? ` What is shown is from before, ${seconds(performance.now() - link.heardAt)} old.` : '';
-  const detail = link.detail || '';
+  const { detail } = link;
+  const before = model.session ? ' What is shown is from before' : '';
+  const old = before && `${before}, ${seconds(performance.now() - link.heardAt)} old.`;
+  const next = link.retryAt ? `Next try in ${seconds(link.retryAt - performance.now())}.` : 'Trying.';
   switch (state) {
-    case 'attaching': return `${detail || 'The service is attaching its probes.'} The page goes on by itself.${model.session ? ' What is shown is from before.' : ''}`;
-    case 'reconnecting': return `${detail} ${link.retryAt ? `Next try in ${seconds(link.retryAt - performance.now())}.` : 'Trying.'}${old}`;
-    case 'degraded': return `Degraded: ${model.health.reason ?? 'a hook has died.'}`;
-    case 'incompatible': return `${detail} Reload the page.`;
-    case 'connecting': return detail;
-    default: return '';
+    case 'attaching':
+      return `${detail || 'The service is attaching its probes.'} The page goes on by itself.${before && `${before}.`}`;
+    case 'reconnecting':
+      return `${detail} ${next}${old}`;
+    case 'degraded':
+      return `Degraded: ${model.health.reason ?? 'a hook has died.'}`;
+    case 'incompatible':
+      return `${detail} Reload the page.`;
+    case 'connecting':
+      return detail;
+    default:
+      return '';
   }
 }
 

@@ -14,24 +14,41 @@ function since(before, now) {
   const known = new Map(before.programs.map((program) => [program.program, program]));
   return {
     over: now.since_seconds - before.since_seconds,
-    of: new Map(now.programs.map((program) => {
-      const earlier = known.get(program.program) ?? { runs: 0, seconds: 0 };
-      return [program.program, { runs: program.runs - earlier.runs, seconds: program.seconds - earlier.seconds }];
-    })),
+    of: new Map(
+      now.programs.map((program) => {
+        const earlier = known.get(program.program) ?? { runs: 0, seconds: 0 };
+        return [
+          program.program,
+          { runs: program.runs - earlier.runs, seconds: program.seconds - earlier.seconds },
+        ];
+      }),
+    ),
   };
 }
 
 function tiles(cost, before, last) {
   const over = before && cost.since_seconds - before.since_seconds;
   const found = [
-    ['process', 'serving process, share of one CPU', share(cost.cpu_seconds, cost.since_seconds),
-      before ? `${share(cost.cpu_seconds - before.cpu_seconds, over)} in the last tick` : `${duration(cost.cpu_seconds * 1e9)} in all`],
+    [
+      'process',
+      'serving process, share of one CPU',
+      share(cost.cpu_seconds, cost.since_seconds),
+      before
+        ? `${share(cost.cpu_seconds - before.cpu_seconds, over)} in the last tick`
+        : `${duration(cost.cpu_seconds * 1e9)} in all`,
+    ],
     ['memory', 'resident memory', mebibytes(cost.resident_bytes), 'of the serving process'],
     ['since', 'attached', span(cost.since_seconds * 1e9), 'since it counts'],
   ];
   if (cost.programs) {
-    found.unshift(['programs', 'programs, share of one CPU', share(seconds(cost.programs), cost.since_seconds),
-      last ? `${share(seconds([...last.of.values()]), last.over)} in the last tick` : 'last tick: not yet known']);
+    found.unshift([
+      'programs',
+      'programs, share of one CPU',
+      share(seconds(cost.programs), cost.since_seconds),
+      last
+        ? `${share(seconds([...last.of.values()]), last.over)} in the last tick`
+        : 'last tick: not yet known',
+    ]);
   }
   return found;
 }
@@ -41,26 +58,39 @@ const number = (name, words) => ({ text: words, name, kind: 'n' });
 export function cost(model) {
   const { cost: now, costBefore } = model;
   const last = since(costBefore, now);
-  keyed(byId('cost-tiles'), tiles(now, costBefore, last), ([name]) => name,
-    ([name, title]) => el('div', { 'data-tile': name }, el('dt', {}, title), el('dd'), el('dd', { class: 'soft' })),
+  keyed(
+    byId('cost-tiles'),
+    tiles(now, costBefore, last),
+    ([name]) => name,
+    ([name, title]) =>
+      el('div', { 'data-tile': name }, el('dt', {}, title), el('dd'), el('dd', { class: 'soft' })),
     (node, [, , value, remark]) => {
       text(node.children[1], value);
       text(node.children[2], remark);
-    });
-  sentence(byId('cost-absent'), now.programs ? '' : 'programs: not available: the run statistics of this kernel are off');
+    },
+  );
+  sentence(
+    byId('cost-absent'),
+    now.programs ? '' : 'programs: not available: the run statistics of this kernel are off',
+  );
   byId('cost-table').parentElement.hidden = !now.programs?.length;
-  rows(byId('cost-table').tBodies[0], (now.programs ?? []).map(({ program, hook, runs, seconds: spent }) => {
-    const tick = last?.of.get(program);
-    return {
-      key: program,
-      cells: [
-        { text: program, kind: 'name' }, { text: hook, kind: 'plain' },
-        number('tick-runs', tick ? count(tick.runs) : NOTHING),
-        number('tick-per-run', tick ? perRun(tick.seconds, tick.runs) : NOTHING),
-        number('tick-share', tick ? share(tick.seconds, last.over) : NOTHING),
-        number('runs', count(runs)), number('per-run', perRun(spent, runs)),
-        number('share', share(spent, now.since_seconds)),
-      ],
-    };
-  }));
+  rows(
+    byId('cost-table').tBodies[0],
+    (now.programs ?? []).map(({ program, hook, runs, seconds: spent }) => {
+      const tick = last?.of.get(program);
+      return {
+        key: program,
+        cells: [
+          { text: program, kind: 'name' },
+          { text: hook, kind: 'plain' },
+          number('tick-runs', tick ? count(tick.runs) : NOTHING),
+          number('tick-per-run', tick ? perRun(tick.seconds, tick.runs) : NOTHING),
+          number('tick-share', tick ? share(tick.seconds, last.over) : NOTHING),
+          number('runs', count(runs)),
+          number('per-run', perRun(spent, runs)),
+          number('share', share(spent, now.since_seconds)),
+        ],
+      };
+    }),
+  );
 }

@@ -16,11 +16,19 @@ export function behind(details, make) {
     const found = make(...latest);
     scroll.setAttribute('aria-label', found.name);
     const columns = found.columns.map((title, i) => ({ title, i, key: `${i} ${title}` }));
-    keyed(head, columns, ({ key }) => key,
-      ({ i }) => el('th', { scope: 'col', class: i ? 'n' : '' }), (th, { title }) => text(th, title));
+    keyed(
+      head,
+      columns,
+      ({ key }) => key,
+      ({ i }) => el('th', { scope: 'col', class: i ? 'n' : '' }),
+      (th, { title }) => text(th, title),
+    );
     // Other columns are another table: its rows would not fit.
     const shape = columns.map(({ key }) => key).join();
-    rows(body, found.rows.map((row) => ({ ...row, key: `${row.key}|${shape}` })));
+    rows(
+      body,
+      found.rows.map((row) => ({ ...row, key: `${row.key}|${shape}` })),
+    );
   };
   details.addEventListener('toggle', fill);
   return (...now) => {

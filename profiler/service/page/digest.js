@@ -22,11 +22,14 @@ export function digest(families) {
     for (const set of sets ?? []) {
       if (view.only && !view.only(set)) continue;
       const row = found[family].get(set[view.by]) ?? nothing();
-      found[family].set(set[view.by], add(row, {
-        sum: set.sum_ns ?? 0,
-        wait: set.wait_ns ?? 0,
-        kinds: { [view.kind(set)]: { count: set.count, buckets: set.buckets ? parts(set.buckets) : null } },
-      }));
+      found[family].set(
+        set[view.by],
+        add(row, {
+          sum: set.sum_ns ?? 0,
+          wait: set.wait_ns ?? 0,
+          kinds: { [view.kind(set)]: { count: set.count, buckets: set.buckets ? parts(set.buckets) : null } },
+        }),
+      );
     }
   }
   return found;

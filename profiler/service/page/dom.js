@@ -56,15 +56,22 @@ export function keyed(parent, items, key, make, fill) {
  * figures, its class. The first one is the row's heading.
  */
 export function rows(body, items) {
-  keyed(body, items, (row) => row.key, (row) => {
-    const tr = el('tr', { 'data-row': row.key });
-    row.cells.forEach((_, i) => tr.append(i ? el('td') : el('th', { scope: 'row' })));
-    return tr;
-  }, (tr, row) => row.cells.forEach((cell, i) => {
-    const node = tr.children[i];
-    const { text: words = cell, name, kind } = cell;
-    text(node, words);
-    if (name) attribute(node, 'data-figure', name);
-    if (kind) attribute(node, 'class', kind);
-  }));
+  keyed(
+    body,
+    items,
+    (row) => row.key,
+    (row) => {
+      const tr = el('tr', { 'data-row': row.key });
+      row.cells.forEach((_, i) => tr.append(i ? el('td') : el('th', { scope: 'row' })));
+      return tr;
+    },
+    (tr, row) =>
+      row.cells.forEach((cell, i) => {
+        const node = tr.children[i];
+        const { text: words = cell, name, kind } = cell;
+        text(node, words);
+        if (name) attribute(node, 'data-figure', name);
+        if (kind) attribute(node, 'class', kind);
+      }),
+  );
 }

@@ -4,8 +4,7 @@
 
 export const nothing = () => ({ sum: 0, wait: 0, kinds: {} });
 
-export const total = (figures) =>
-  Object.values(figures.kinds).reduce((sum, kind) => sum + kind.count, 0);
+export const total = (figures) => Object.values(figures.kinds).reduce((sum, kind) => sum + kind.count, 0);
 
 /** Add `more` to `into`. */
 export function add(into, more) {

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // How numbers and times are written: the same everywhere on the page.
 
-const UNITS = [[1e9, 's'], [1e6, 'ms'], [1e3, 'µs'], [1, 'ns']];
+const UNITS = [
+  [1e9, 's'],
+  [1e6, 'ms'],
+  [1e3, 'µs'],
+  [1, 'ns'],
+];
 const THIN = '\u202f';
 
 export const NOTHING = '–';
@@ -43,9 +48,15 @@ export function atMost(boundary, above) {
 export function span(ns) {
   const whole = Math.floor(ns / 1e9);
   if (whole < 60) return duration(ns);
-  const parts = [[86400, 'd'], [3600, 'h'], [60, 'min'], [1, 's']];
+  const parts = [
+    [86400, 'd'],
+    [3600, 'h'],
+    [60, 'min'],
+    [1, 's'],
+  ];
   const first = parts.findIndex(([size]) => whole >= size);
-  return parts.slice(first, first + 2)
+  return parts
+    .slice(first, first + 2)
     .map(([size, name], i) => [Math.floor((i ? whole % parts[first][0] : whole) / size), name])
     .filter(([value]) => value)
     .map(([value, name]) => value + THIN + name)

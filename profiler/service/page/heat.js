@@ -13,10 +13,15 @@ import { FAULT, keys, label, READ, VIEWS, WAIT } from './views.js';
 const STEPS = 7;
 const HEIGHT = 288;
 const ALL = '*';
-const FAMILIES = [[READ, 'read faults'], [WAIT, 'userfault waits'], [FAULT, 'page faults']];
+const FAMILIES = [
+  [READ, 'read faults'],
+  [WAIT, 'userfault waits'],
+  [FAULT, 'page faults'],
+];
 
 /** Step of the colour scale, from 1; each step is the same factor. */
-export const step = (n, most) => (most <= 1 ? 1 : 1 + Math.min(STEPS - 1, Math.floor((STEPS * Math.log(n)) / Math.log(most + 1))));
+export const step = (n, most) =>
+  most <= 1 ? 1 : 1 + Math.min(STEPS - 1, Math.floor((STEPS * Math.log(n)) / Math.log(most + 1)));
 
 function pick(rows, key) {
   if (!rows) return nothing();
@@ -84,17 +89,24 @@ function plot(holder, moment) {
 
 function ramp(node, most) {
   const swatches = Array.from({ length: STEPS }, (_, i) => i + 1).filter((n) => n === 1 || most > 1);
-  keyed(node, ['from', ...swatches, 'to'], (item) => item, (item) => (typeof item === 'number'
-    ? el('i', { class: `h${item}`, 'aria-hidden': true }) : el('span')), (one, item) => {
-    if (item === 'from') text(one, '1');
-    if (item === 'to') text(one, most > 1 ? `${count(most)} events in a cell` : 'event in a cell');
-  });
+  keyed(
+    node,
+    ['from', ...swatches, 'to'],
+    (item) => item,
+    (item) => (typeof item === 'number' ? el('i', { class: `h${item}`, 'aria-hidden': true }) : el('span')),
+    (one, item) => {
+      if (item === 'from') text(one, '1');
+      if (item === 'to') text(one, most > 1 ? `${count(most)} events in a cell` : 'event in a cell');
+    },
+  );
 }
 
 function readout(model, found, moment, noun) {
   const column = found.columns.find(({ tick }) => tick === moment.tick);
   if (!column) return '';
-  const parts = (column.values ?? []).flatMap((n, i) => (n ? [`${count(n)} in ${bucketWords(model.limits, i)}`] : []));
+  const parts = (column.values ?? []).flatMap((n, i) =>
+    n ? [`${count(n)} in ${bucketWords(model.limits, i)}`] : [],
+  );
   const when = moment.isLatest ? 'Last tick' : moment.words;
   return `${when}: ${count(column.count)} ${noun}${parts.length ? `: ${parts.join(', ')}` : ''}.`;
 }
@@ -103,7 +115,8 @@ function describe(model, { range: [first, last], columns, most }, noun) {
   const all = columns.reduce((sum, column) => sum + column.count, 0);
   const low = first ? exact(model.limits[first - 1]) : '0';
   const high = last < model.limits.length ? exact(model.limits[last]) : 'above every boundary';
-  return `Heat map: ${plural(all, 'event', 'events')} (${noun}) in ${plural(columns.length, 'tick', 'ticks')}, from ${low} to ${high}, at most ${count(most)} in a cell`;
+  const extent = `${plural(all, 'event', 'events')} (${noun}) in ${plural(columns.length, 'tick', 'ticks')}`;
+  return `Heat map: ${extent}, from ${low} to ${high}, at most ${count(most)} in a cell`;
 }
 
 export function heat(moment, changed) {
@@ -125,17 +138,28 @@ export function heat(moment, changed) {
       columns: ['tick', 'all', ...indices.map((i) => bucketWords(model.limits, i))],
       rows: columns.toReversed().map(({ tick, count: all, values }) => ({
         key: tick.until,
-        cells: [tick === model.last ? 'last tick' : before(model.last.until - tick.until),
-          cell(count(all)), ...indices.map((i) => cell(count(values?.[i] ?? 0)))],
+        cells: [
+          tick === model.last ? 'last tick' : before(model.last.until - tick.until),
+          cell(count(all)),
+          ...indices.map((i) => cell(count(values?.[i] ?? 0))),
+        ],
       })),
     };
   });
   return (model) => {
     const view = VIEWS[family()];
     const rows = model.totals[family()];
-    const options = [[ALL, `every ${{ uffd_mode: 'uffd mode', reason: 'reason', origin: 'origin' }[view.by]}`],
-      ...(rows ? keys(view, rows).map((key) => [key, label(view, key)]) : [])];
-    keyed(select, options, ([key]) => `${family()} ${key}`, ([key]) => el('option', { value: key }), (node, [, words]) => text(node, words));
+    const options = [
+      [ALL, `every ${{ uffd_mode: 'uffd mode', reason: 'reason', origin: 'origin' }[view.by]}`],
+      ...(rows ? keys(view, rows).map((key) => [key, label(view, key)]) : []),
+    ];
+    keyed(
+      select,
+      options,
+      ([key]) => `${family()} ${key}`,
+      ([key]) => el('option', { value: key }),
+      (node, [, words]) => text(node, words),
+    );
     const found = cells(model, family(), chosen());
     data(model);
     const shown = rows && found.range && found.columns.length;
@@ -153,9 +177,18 @@ export function heat(moment, changed) {
     parts.ruler.replaceChildren(...scale(period));
     ramp(parts.key, found.most);
     const { tick } = moment;
-    parts.lines.replaceChildren(...(moment.isLatest ? [] : [svg('rect', {
-      class: 'cursor', y: 0, height: '100%', x: `${100 * place(period, tick.until - tick.duration)}%`,
-      width: `${(100 * tick.duration) / period.span}%`,
-    })]));
+    parts.lines.replaceChildren(
+      ...(moment.isLatest
+        ? []
+        : [
+            svg('rect', {
+              class: 'cursor',
+              y: 0,
+              height: '100%',
+              x: `${100 * place(period, tick.until - tick.duration)}%`,
+              width: `${(100 * tick.duration) / period.span}%`,
+            }),
+          ]),
+    );
   };
 }

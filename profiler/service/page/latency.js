@@ -14,7 +14,11 @@ import { scale } from './timeaxis.js';
 import { FAULT, keys, label, READ, RESOLVE, SWAP, VIEWS, WAIT } from './views.js';
 
 const FAMILIES = [READ, WAIT, RESOLVE, FAULT, SWAP];
-const QUANTILES = [['p50', 0.5], ['p90', 0.9], ['p99', 0.99]];
+const QUANTILES = [
+  ['p50', 0.5],
+  ['p90', 0.9],
+  ['p99', 0.99],
+];
 const START = 'start';
 const WINDOW = 'window';
 const TICK = 'tick';
@@ -33,12 +37,35 @@ function block(view) {
   const names = ['count', 'mean', ...QUANTILES.map(([name]) => name), ...(view.waits ? ['waited'] : [])];
   const body = el('tbody');
   const ruler = svg('svg', { class: 'axis', 'aria-hidden': true });
-  const foot = el('tfoot', { 'aria-hidden': true }, el('tr', {}, el('td'), el('td', { class: 'chart' }, ruler), el('td', { colspan: names.length })));
-  const head = el('tr', { role: 'row' }, el('th', { scope: 'col', role: 'columnheader' }, view.by.replace('uffd_', 'uffd ')),
-    el('th', { scope: 'col', class: 'chart', role: 'columnheader' }, view.unit), ...names.map(title));
-  const table = el('table', { class: 'lines', role: 'table' }, el('caption', {}, view.title, el('span', { class: 'legend' })), el('thead', {}, head), body, foot);
+  const foot = el(
+    'tfoot',
+    { 'aria-hidden': true },
+    el('tr', {}, el('td'), el('td', { class: 'chart' }, ruler), el('td', { colspan: names.length })),
+  );
+  const head = el(
+    'tr',
+    { role: 'row' },
+    el('th', { scope: 'col', role: 'columnheader' }, view.by.replace('uffd_', 'uffd ')),
+    el('th', { scope: 'col', class: 'chart', role: 'columnheader' }, view.unit),
+    ...names.map(title),
+  );
+  const table = el(
+    'table',
+    { class: 'lines', role: 'table' },
+    el('caption', {}, view.title, el('span', { class: 'legend' })),
+    el('thead', {}, head),
+    body,
+    foot,
+  );
   const details = el('details', {}, el('summary', {}, 'The same as a table'));
-  const node = el('div', { class: 'view' }, table, el('p', { class: 'none' }), el('p', { class: 'na' }), details);
+  const node = el(
+    'div',
+    { class: 'view' },
+    table,
+    el('p', { class: 'none' }),
+    el('p', { class: 'na' }),
+    details,
+  );
   return Object.assign(node, { parts: { table, body, ruler, details, names } });
 }
 
@@ -48,11 +75,16 @@ function fillRow(node, { name, figures, limits, range, names, told = {} }) {
     count: count(n),
     mean: n ? duration(figures.sum / n) : NOTHING,
     waited: figures.wait ? duration(figures.wait) : NOTHING,
-    ...Object.fromEntries(QUANTILES.map(([q, at]) => [q, atMost(quantile(figures, at, limits), limits.at(-1))])),
+    ...Object.fromEntries(
+      QUANTILES.map(([q, at]) => [q, atMost(quantile(figures, at, limits), limits.at(-1))]),
+    ),
   };
   text(node.children[0], name);
   draw(node.children[1].firstChild, {
-    figures, limits, range, told,
+    figures,
+    limits,
+    range,
+    told,
     words: `${name}: ${shown.count} events, p50 ${shown.p50}, p90 ${shown.p90}, p99 ${shown.p99}`,
   });
   names.forEach((figureName, i) => text(node.children[2 + i], shown[figureName]));
@@ -64,19 +96,48 @@ function fillView(node, family, context) {
   const view = VIEWS[family];
   const [, none, lacking] = node.children;
   const phrase = model.unavailable(family);
-  const rows = phrase ? [] : keys(view, model.totals[family]).map((key) => ({
-    key: `${family}/${key}`, name: label(view, key), figures: figuresOf(model, moment, range, family, key),
-  }));
+  const rows = phrase
+    ? []
+    : keys(view, model.totals[family]).map((key) => ({
+        key: `${family}/${key}`,
+        name: label(view, key),
+        figures: figuresOf(model, moment, range, family, key),
+      }));
   const span = limits && used(rows.map(({ figures }) => buckets(figures)));
   table.hidden = !span;
-  legend(table.querySelector('.legend'), view.told, occurring(view.told, rows.map(({ figures }) => figures)));
+  legend(
+    table.querySelector('.legend'),
+    view.told,
+    occurring(
+      view.told,
+      rows.map(({ figures }) => figures),
+    ),
+  );
   sentence(none, span ? '' : `${view.title}: ${phrase || (rows.length ? 'none in this time' : 'none yet')}`);
   none.className = phrase ? 'na' : 'none';
-  sentence(lacking, phrase ? '' : notes(model, family).map((one) => `${one.names}: ${one.phrase}`).join('; '));
+  sentence(
+    lacking,
+    phrase
+      ? ''
+      : notes(model, family)
+          .map((one) => `${one.names}: ${one.phrase}`)
+          .join('; '),
+  );
   node.lastChild.hidden = !span;
-  keyed(body, span ? rows : [], ({ key }) => key, ({ key }) => el('tr', { 'data-row': key, role: 'row' },
-    el('th', { scope: 'row', role: 'rowheader' }), el('td', { class: 'chart', role: 'cell' }, bars()), ...names.map(figure)),
-  (tr, row) => fillRow(tr, { ...row, limits, range: span, names, told: view.told }));
+  keyed(
+    body,
+    span ? rows : [],
+    ({ key }) => key,
+    ({ key }) =>
+      el(
+        'tr',
+        { 'data-row': key, role: 'row' },
+        el('th', { scope: 'row', role: 'rowheader' }),
+        el('td', { class: 'chart', role: 'cell' }, bars()),
+        ...names.map(figure),
+      ),
+    (tr, row) => fillRow(tr, { ...row, limits, range: span, names, told: view.told }),
+  );
   if (span) ruler.replaceChildren(...scale({ marks: decades(limits, span) }));
 }
 
@@ -86,7 +147,8 @@ function table(family, range) {
     const found = keys(view, model.totals[family]).flatMap((key) => {
       const { kinds } = figuresOf(model, moment, range(), family, key);
       return Object.entries(kinds).map(([kind, { buckets: values }]) => ({
-        title: `${label(view, key)}${view.told ? `, ${view.told[kind]}` : ''}`, values,
+        title: `${label(view, key)}${view.told ? `, ${view.told[kind]}` : ''}`,
+        values,
       }));
     });
     const [first, last] = used(found.map(({ values }) => values)) ?? [0, -1];
@@ -94,15 +156,24 @@ function table(family, range) {
       name: view.title,
       columns: [view.unit, ...found.map(({ title }) => title)],
       rows: Array.from({ length: last - first + 1 }, (_, i) => first + i).map((i) => ({
-        key: i, cells: [bucketWords(model.limits, i), ...found.map(({ values }) => cell(count(values?.[i] ?? 0)))],
+        key: i,
+        cells: [bucketWords(model.limits, i), ...found.map(({ values }) => cell(count(values?.[i] ?? 0)))],
       })),
     };
   };
 }
 
 export function latency(moment, changed) {
-  const range = choice(byId('latency-range'), 'latency-range',
-    [[START, 'since start'], [WINDOW, '15 minutes'], [TICK, 'one tick']], changed);
+  const range = choice(
+    byId('latency-range'),
+    'latency-range',
+    [
+      [START, 'since start'],
+      [WINDOW, '15 minutes'],
+      [TICK, 'one tick'],
+    ],
+    changed,
+  );
   const views = FAMILIES.map((family) => {
     const node = block(VIEWS[family]);
     node.dataset.family = family;

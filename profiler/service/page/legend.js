@@ -9,6 +9,21 @@ export function occurring(told, all) {
 }
 
 export function legend(node, told, kinds) {
-  keyed(node, kinds, (kind) => kind, (kind) => el('span', {}, svg('svg', { width: 10, height: 10, 'aria-hidden': true },
-    svg('rect', { class: kind, width: 10, height: 10 })), ` ${told[kind]}`), () => {});
+  keyed(
+    node,
+    kinds,
+    (kind) => kind,
+    (kind) =>
+      el(
+        'span',
+        {},
+        svg(
+          'svg',
+          { width: 10, height: 10, 'aria-hidden': true },
+          svg('rect', { class: kind, width: 10, height: 10 }),
+        ),
+        ` ${told[kind]}`,
+      ),
+    () => {},
+  );
 }

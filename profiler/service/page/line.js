@@ -29,9 +29,13 @@ function area(ticks, period, heights) {
   return open === null ? '' : `${path}V${HEIGHT}Z`;
 }
 
-export const line = () => svg('svg', {
-  class: 'line', role: 'img', viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: 'none',
-});
+export const line = () =>
+  svg('svg', {
+    class: 'line',
+    role: 'img',
+    viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+    preserveAspectRatio: 'none',
+  });
 
 /**
  * `values`: kind → one number per tick. `peak`: what the height stands for. `moment`: the tick looked at, or
@@ -46,9 +50,15 @@ export function fill(chart, { ticks, period, values, peak, moment, words }) {
     });
     return svg('path', { class: kind, d: area(ticks, period, heights) });
   });
-  const grid = period.marks.map(({ at: x }) => svg('line', {
-    class: 'grid', x1: WIDTH * x, x2: WIDTH * x, y1: 0, y2: HEIGHT,
-  }));
+  const grid = period.marks.map(({ at: x }) =>
+    svg('line', {
+      class: 'grid',
+      x1: WIDTH * x,
+      x2: WIDTH * x,
+      y1: 0,
+      y2: HEIGHT,
+    }),
+  );
   const cursor = [];
   if (moment) {
     const x = WIDTH * place(period, moment.until - moment.duration / 2);

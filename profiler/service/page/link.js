@@ -130,7 +130,8 @@ export class Link {
     clearTimeout(this.#reload);
     try {
       const response = await fetch('api/v1/history', {
-        cache: 'no-store', signal: AbortSignal.timeout(PATIENCE_MS),
+        cache: 'no-store',
+        signal: AbortSignal.timeout(PATIENCE_MS),
       });
       if (response.status === 503) this.#later(response, await refusal(response));
       else if (!response.ok) this.#lost(await refusal(response));

@@ -28,8 +28,16 @@ const link = new Link(model, changed);
 const moment = new Moment(changed);
 const standing = connection(link);
 const panels = [
-  about, (known) => moment.draw(known), verdict(), rates(moment), waiting(moment), heat(moment, changed),
-  latency(moment, changed), hooks, cost, missed,
+  about,
+  (known) => moment.draw(known),
+  verdict(),
+  rates(moment),
+  waiting(moment),
+  heat(moment, changed),
+  latency(moment, changed),
+  hooks,
+  cost,
+  missed,
 ];
 
 function draw() {

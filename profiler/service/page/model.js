@@ -29,15 +29,29 @@ export class Model {
   /** Everything anew. Throws WrongSchema when this page is not of the service's version. */
   load(history) {
     const { profile } = history;
-    for (const [found, known] of [[history.schema, HISTORY_SCHEMA], [profile?.schema, PROFILE_SCHEMA]]) {
+    for (const [found, known] of [
+      [history.schema, HISTORY_SCHEMA],
+      [profile?.schema, PROFILE_SCHEMA],
+    ]) {
       if (found !== known) throw new WrongSchema(`The service speaks ${found}, this page ${known}.`);
     }
     const { families, intervals, verdicts, policy, kernel, missed, waiting, ...facts } = profile;
     Object.assign(this, {
-      session: history.session, seq: history.seq, tickSeconds: history.tick_seconds,
-      profile: facts, limits: limits(families), totals: digest(families), verdicts, policy, kernel,
-      missed: structuredClone(missed), waiting, health: history.health, cost: history.cost,
-      costBefore: null, ticks: [],
+      session: history.session,
+      seq: history.seq,
+      tickSeconds: history.tick_seconds,
+      profile: facts,
+      limits: limits(families),
+      totals: digest(families),
+      verdicts,
+      policy,
+      kernel,
+      missed: structuredClone(missed),
+      waiting,
+      health: history.health,
+      cost: history.cost,
+      costBefore: null,
+      ticks: [],
     });
     intervals.forEach((interval) => this.#keep(interval, digest(interval.families)));
   }
@@ -53,8 +67,13 @@ export class Model {
     accumulate(this.totals, figures);
     this.#miss(interval.missed);
     Object.assign(this, {
-      verdicts: tick.verdicts, policy: tick.policy, kernel: tick.kernel, waiting: interval.waiting,
-      health: tick.health, cost: tick.cost, costBefore: this.cost,
+      verdicts: tick.verdicts,
+      policy: tick.policy,
+      kernel: tick.kernel,
+      waiting: interval.waiting,
+      health: tick.health,
+      cost: tick.cost,
+      costBefore: this.cost,
     });
     this.#keep(interval, figures);
     return true;
@@ -67,8 +86,11 @@ export class Model {
 
   #keep(interval, figures) {
     this.ticks.push({
-      until: interval.until_ns, duration: interval.duration_ns, figures,
-      missed: interval.missed, waiting: interval.waiting?.count ?? null,
+      until: interval.until_ns,
+      duration: interval.duration_ns,
+      figures,
+      missed: interval.missed,
+      waiting: interval.waiting?.count ?? null,
     });
     const oldest = interval.until_ns - WINDOW_NS;
     while (this.ticks[0].until <= oldest || this.ticks.length > MOST_TICKS) this.ticks.shift();

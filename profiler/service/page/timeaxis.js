@@ -5,7 +5,13 @@
 import { svg } from './dom.js';
 import { before } from './format.js';
 
-const LENGTHS = [[60, 20], [120, 30], [300, 60], [600, 120], [900, 300]];
+const LENGTHS = [
+  [60, 20],
+  [120, 30],
+  [300, 60],
+  [600, 120],
+  [900, 300],
+];
 
 /** {begin, span, marks} in ns; `marks` are {at, words}, `at` from 0 to 1. */
 export function axis(ticks) {
@@ -30,7 +36,15 @@ export function nearest(ticks, { begin, span }, at) {
 
 /** Words below a chart. */
 export function scale({ marks }) {
-  return marks.map(({ at, words }) => svg('text', {
-    x: `${(100 * at).toFixed(2)}%`, y: 12, 'text-anchor': at < 0.04 ? 'start' : at > 0.96 ? 'end' : 'middle',
-  }, words));
+  return marks.map(({ at, words }) =>
+    svg(
+      'text',
+      {
+        x: `${(100 * at).toFixed(2)}%`,
+        y: 12,
+        'text-anchor': at < 0.04 ? 'start' : at > 0.96 ? 'end' : 'middle',
+      },
+      words,
+    ),
+  );
 }

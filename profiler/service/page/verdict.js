@@ -24,11 +24,14 @@ function figure(name, title) {
 }
 
 function card({ mode }) {
-  return el('li', { class: 'card', 'data-mode': mode },
+  return el(
+    'li',
+    { class: 'card', 'data-mode': mode },
     el('h3', {}, el('code', {}, mode)),
     el('p', { class: 'answer' }, el('span', { 'aria-hidden': true }), ' ', el('b')),
     el('p', { class: 'reason' }),
-    el('dl', {}, figure('ran', 'ran'), figure('not_run', 'did not'), figure('mapped_pages', 'pages mapped')));
+    el('dl', {}, figure('ran', 'ran'), figure('not_run', 'did not'), figure('mapped_pages', 'pages mapped')),
+  );
 }
 
 function fill(model, node, verdict) {
@@ -38,7 +41,11 @@ function fill(model, node, verdict) {
   text(node.querySelector('.reason'), verdict.reason);
   const reads = model.unavailable('read_fault');
   const pages = model.unavailable('fault_around_run.sum') || model.unavailable('fault_around_run');
-  for (const [name, phrase] of [['ran', reads], ['not_run', reads], ['mapped_pages', pages]]) {
+  for (const [name, phrase] of [
+    ['ran', reads],
+    ['not_run', reads],
+    ['mapped_pages', pages],
+  ]) {
     const value = verdict[name];
     const dd = node.querySelector(`[data-figure=${name}]`);
     text(dd, value === null ? phrase || 'not available' : count(value));
@@ -64,7 +71,13 @@ export function verdict() {
   const announce = announcer();
   return (model) => {
     text(byId('policy'), `Policy: ${sentence(model.policy)}.`);
-    keyed(byId('cards'), model.verdicts, ({ mode }) => mode, card, (node, one) => fill(model, node, one));
+    keyed(
+      byId('cards'),
+      model.verdicts,
+      ({ mode }) => mode,
+      card,
+      (node, one) => fill(model, node, one),
+    );
     announce(model.verdicts);
   };
 }

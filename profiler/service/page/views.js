@@ -10,8 +10,11 @@ export const RESOLVE = 'resolve';
 
 const OUTCOMES = {
   ran: 'ran',
-  skipped: 'skipped', returned_early: 'skipped', not_entered: 'skipped',
-  undetermined: 'other', not_applicable: 'other',
+  skipped: 'skipped',
+  returned_early: 'skipped',
+  not_entered: 'skipped',
+  undetermined: 'other',
+  not_applicable: 'other',
 };
 
 /** Kinds of the read path are classes of the style sheet; stacked in this order. */
@@ -27,31 +30,57 @@ export const KINDS = {
  */
 export const VIEWS = {
   [READ]: {
-    title: 'Read faults by uffd mode', unit: 'own time', noun: 'read faults', by: 'uffd_mode',
+    title: 'Read faults by uffd mode',
+    unit: 'own time',
+    noun: 'read faults',
+    by: 'uffd_mode',
     kind: (labels) => OUTCOMES[labels.fault_around] ?? 'other',
     order: ['none', 'missing', 'wp', 'missing+wp', 'minor', 'missing+minor', 'wp+minor', 'missing+wp+minor'],
-    waits: true, told: KINDS,
+    waits: true,
+    told: KINDS,
   },
   [WAIT]: {
-    title: 'Resolved userfaults by reason', unit: 'whole wait', noun: 'userfaults', by: 'reason',
-    kind: () => 'wait', only: (labels) => labels.result === 'resolved', order: ['missing', 'wp', 'minor'],
+    title: 'Resolved userfaults by reason',
+    unit: 'whole wait',
+    noun: 'userfaults',
+    by: 'reason',
+    kind: () => 'wait',
+    only: (labels) => labels.result === 'resolved',
+    order: ['missing', 'wp', 'minor'],
   },
   [BEGUN]: {
-    title: 'Userfaults begun by reason', noun: 'userfaults', by: 'reason', kind: () => 'wait',
+    title: 'Userfaults begun by reason',
+    noun: 'userfaults',
+    by: 'reason',
+    kind: () => 'wait',
     order: ['missing', 'wp', 'minor'],
   },
   [FAULT]: {
-    title: 'Page faults by origin', unit: 'own time', noun: 'page faults', by: 'origin',
-    kind: () => 'fault', order: ['user', 'kernel', 'gup'], waits: true,
+    title: 'Page faults by origin',
+    unit: 'own time',
+    noun: 'page faults',
+    by: 'origin',
+    kind: () => 'fault',
+    order: ['user', 'kernel', 'gup'],
+    waits: true,
     names: { user: 'in user mode', kernel: 'in kernel mode', gup: 'by the kernel itself (get_user_pages)' },
   },
   [SWAP]: {
-    title: 'Swap entries by kind', unit: 'time in do_swap_page', noun: 'swap entries', by: 'kind',
-    kind: () => 'swap', order: ['swap_slot', 'other'], names: { swap_slot: 'swap slots', other: 'others' },
+    title: 'Swap entries by kind',
+    unit: 'time in do_swap_page',
+    noun: 'swap entries',
+    by: 'kind',
+    kind: () => 'swap',
+    order: ['swap_slot', 'other'],
+    names: { swap_slot: 'swap slots', other: 'others' },
   },
   [RESOLVE]: {
-    title: 'Resolving ioctls by op', unit: 'time of the ioctl', noun: 'ioctls', by: 'op',
-    kind: (labels) => (labels.result === 'ok' ? 'wait' : 'stuck'), told: { wait: 'ok', stuck: 'not ok' },
+    title: 'Resolving ioctls by op',
+    unit: 'time of the ioctl',
+    noun: 'ioctls',
+    by: 'op',
+    kind: (labels) => (labels.result === 'ok' ? 'wait' : 'stuck'),
+    told: { wait: 'ok', stuck: 'not ok' },
     order: ['copy', 'zeropage', 'wake', 'writeprotect', 'continue', 'poison', 'move'],
   },
 };

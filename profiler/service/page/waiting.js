@@ -49,9 +49,16 @@ export function waiting(moment) {
     figure.hidden = !model.waiting || !peak;
     if (figure.hidden) return;
     const period = axis(ticks);
-    text(byId('waiting-peak'), `at most ${count(peak)}${moment.isLatest ? '' : `; ${count(moment.tick.waiting ?? 0)} at ${moment.words}`}`);
+    text(
+      byId('waiting-peak'),
+      `at most ${count(peak)}${moment.isLatest ? '' : `; ${count(moment.tick.waiting ?? 0)} at ${moment.words}`}`,
+    );
     fill(chart, {
-      ticks, period, values: { stuck: values }, peak, moment: moment.isLatest ? null : moment.tick,
+      ticks,
+      period,
+      values: { stuck: values },
+      peak,
+      moment: moment.isLatest ? null : moment.tick,
       words: `Threads waiting at the end of each tick: ${count(values.at(-1))} now, at most ${count(peak)}`,
     });
     ruler.replaceChildren(...scale(period));
