@@ -8,7 +8,6 @@ import pytest
 
 from tests.service.running import ROOT, Running, running
 
-
 PROMETHEUS = ROOT / ".venv/prometheus/usr/bin"
 """Where ``make install-tests`` unpacks Debian's package."""
 

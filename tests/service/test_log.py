@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from profiler.service import log
@@ -72,6 +72,7 @@ def test_the_time_is_in_utc() -> None:
 
 
 @pytest.mark.parametrize("formatter", [log.LogfmtFormatter(), log.JsonFormatter()], ids=["logfmt", "json"])
+@example(text="\r\n\x00\x1b[2J\x7f\x9b\u2028\u202e\ud800")
 @given(text=st.text())
 def test_any_text_is_one_line_of_printable_ascii(formatter: logging.Formatter, text: str) -> None:
     line = formatter.format(record("%s", text, fields={"field": text}))

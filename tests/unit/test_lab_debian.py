@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.unit.test_lab_image import RELEASE, bzimage
 
 from profiler.errors import UserError
 from profiler.lab import apt, debian
 from profiler.lab.cache import cache_directory
+from tests.unit.test_lab_image import RELEASE, bzimage
 
 PACKAGES = """\
 linux-image-6.1.0-9-amd64

@@ -8,8 +8,6 @@ from html import unescape
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.unit.test_reports_html import walk
-from tests.unit.test_reports_json import validator
 
 from profiler.hooks.planner import Plan
 from profiler.profile import Command, KernelFacts, Profile
@@ -18,6 +16,8 @@ from profiler.reports import json as reports_json
 from profiler.slots import BACKINGS, BUCKETS, FAMILIES, MISSED, REASONS
 from profiler.snapshot import Labels, Slot, Waiter
 from tests.unit import samples
+from tests.unit.test_reports_html import walk
+from tests.unit.test_reports_json import validator
 
 VALIDATOR = validator("profile")
 PLANS = [

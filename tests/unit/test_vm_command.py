@@ -6,13 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.unit.test_lab_image import bzimage
 
 from profiler.commands import vm
 from profiler.errors import Exit, UserError
 from profiler.lab import initramfs, qemu
 from profiler.lab.image import Kernel
 from profiler.lab.vm import run_in_vm
+from tests.unit.test_lab_image import bzimage
 
 
 def parse(*words: str) -> argparse.Namespace:
