@@ -7,6 +7,7 @@ names of cipher suites and curves are those of Go's crypto/tls.
 
 import ipaddress
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -183,7 +184,7 @@ def _san(name: str) -> str:
         return name
 
 
-def sans_of(certificate: dict[str, object] | None) -> frozenset[str]:
+def sans_of(certificate: Mapping[str, object] | None) -> frozenset[str]:
     """Subject alternative names of a peer's certificate, as ``ssl.SSLObject.getpeercert`` gives it."""
     names = cast("tuple[tuple[str, str], ...]", (certificate or {}).get("subjectAltName", ()))
     return frozenset(
@@ -198,7 +199,7 @@ class _CheckedConnection(ssl.SSLObject):
 
     def do_handshake(self) -> None:
         super().do_handshake()
-        allowed = getattr(self.context, "allowed_sans", frozenset())
+        allowed: frozenset[str] = getattr(self.context, "allowed_sans", frozenset())
         if allowed and not allowed & sans_of(self.getpeercert()):
             raise ssl.SSLCertVerificationError(1, "the client certificate has no allowed name")
 

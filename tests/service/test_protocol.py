@@ -264,6 +264,12 @@ def small_window(server: Serving, tls: ssl.SSLContext | None = None) -> socket.s
     return raw if tls is None else tls.wrap_socket(raw, server_hostname="127.0.0.1")
 
 
+def without_the_kernel(server: Serving, tls: ssl.SSLContext | None = None) -> socket.socket:
+    """The same to a server that has not told the kernel to cut such clients off: what is left is our own."""
+    server.listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 0)
+    return small_window(server, tls)
+
+
 def with_tls(folder: Path) -> tuple[Path, ssl.SSLContext]:
     authority = Authority()
     authority.issue().write(folder, "server")
@@ -276,16 +282,18 @@ def with_tls(folder: Path) -> tuple[Path, ssl.SSLContext]:
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 def test_a_client_that_does_not_read_is_cut_off(tmp_path: Path, path: str, tls: bool) -> None:
     config, client = with_tls(tmp_path) if tls else (None, None)
-    with serving(config, HASTY) as server, small_window(server, client) as connection:
+    with serving(config, HASTY) as server, without_the_kernel(server, client) as connection:
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        until(lambda: server.listener.open, "it is connected")
         until(lambda: is_forgotten(server), "the connection is cut off")
         assert len(read_to_end(connection)) < LARGE
 
 
 def test_a_client_that_closes_without_reading_is_forgotten() -> None:
     """It asked for the connection to be closed: then nothing but the end is left to be done."""
-    with serving(limits=HASTY) as server, small_window(server) as connection:
+    with serving(limits=HASTY) as server, without_the_kernel(server) as connection:
         connection.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        until(lambda: server.listener.open, "it is connected")
         until(lambda: is_forgotten(server), "the connection is cut off")
 
 
