@@ -41,6 +41,9 @@ class BoundedListener(socket.socket):
         self.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         if self.family in (socket.AF_INET, socket.AF_INET6):
             self._detect_dead_peers(int(limits.write_seconds * 2000))
+            # asyncio sets it only where the socket says that it is TCP's, and accepted ones do not. Head and
+            # body of an answer are two writes: without it the second waits for a delayed acknowledgement.
+            self.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def _detect_dead_peers(self, unacknowledged_ms: int) -> None:
         self.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

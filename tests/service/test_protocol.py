@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from profiler.service.limits import Limits
+from profiler.service.listener import BoundedListener
 from tests.service.certificates import Authority
 from tests.service.serving import LARGE, Answer, Serving, read_answer, read_to_end, serving, until
 
@@ -436,3 +437,14 @@ def test_an_answer_on_its_way_is_finished_at_the_end() -> None:
         until(lambda: server.server.server_state.tasks, "it is being answered")
         server.server.should_exit = True
         assert read_answer(connection).status == 200
+
+
+def test_an_answer_waits_for_no_delayed_acknowledgement() -> None:
+    """Its head and its body are two writes, 40 ms apart where Nagle's algorithm holds the second back."""
+    with (
+        BoundedListener(socket.create_server(("127.0.0.1", 0)), Limits()) as listener,
+        socket.create_connection(listener.getsockname()),
+    ):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
