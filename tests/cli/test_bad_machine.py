@@ -217,7 +217,26 @@ def test_the_attaching_child_is_killed() -> None:
     source = """
 import os, signal
 from profiler.hooks import attacher
-attacher.serve = lambda request, channel: os.kill(os.getpid(), signal.SIGKILL)
+attacher.serve = lambda request, channel, parent: os.kill(os.getpid(), signal.SIGKILL)
 """
     said = sentence(python(source, "profile", "--", "true"), Exit.CANNOT_ATTACH)
     assert "SIGKILL" in said
+
+
+def test_userfaultfd_is_refused() -> None:
+    """As by a container's seccomp filter: MINOR regions would be counted as unregistered ones."""
+    source = """
+from profiler.kernel import userfaultfd
+def refused():
+    raise PermissionError(1, "Operation not permitted")
+userfaultfd.open_for_user_mode = refused
+"""
+    said = sentence(python(source, "profile", "--", "true"), Exit.CANNOT_ATTACH)
+    assert "userfaultfd(2)" in said
+    assert "seccomp" in said
+
+
+def test_root_that_cannot_become_nobody() -> None:
+    drop = ["setpriv", "--bounding-set=-setuid,-setgid", "--inh-caps=-setuid,-setgid"]
+    said = sentence(execute([*drop, TOOL, "profile", "-d", "1"]), Exit.CANNOT_ATTACH)
+    assert "CAP_SETUID" in said
