@@ -23,6 +23,7 @@ INLINE void fault_begin(struct thread *thread, u64 address, u32 facts, u8 origin
             missed(MISSED_RETURN_LOST);
         fault_forget(thread);
     }
+    userfault_next_fault(thread);
     thread->address = address;
     thread->waited = 0;
     thread->facts = facts;

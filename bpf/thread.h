@@ -52,8 +52,9 @@ struct thread {
     /* by tracepoint: waits whose thread was woken before it slept; the waker notes, the thread accounts */
     u64 awake_flags;     /* of the message of the last one */
     u64 awake_page;
-    u32 awake_waits;
+    u32 awake_waits;     /* their number; those that a signal ended, in the fault that is open, times AWAKE_SIGNAL */
 };
+#define AWAKE_SIGNAL 0x10000
 BPF_HASH(threads, u32, struct thread, THREADS);
 
 INLINE struct thread *thread_current(void)

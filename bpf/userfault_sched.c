@@ -51,8 +51,24 @@ int raw_sched_waking(struct bpf_raw_tracepoint_args *ctx)
         return 0;
     thread->awake_page = message_page(queue);
     thread->awake_flags = message_flags(queue);
-    __sync_fetch_and_add(&thread->awake_waits, 1);
+    /* A monitor's wake-up sets waken, a signal does not. */
+    bool by_signal = !read_u8(queue + OFF_userfaultfd_wait_queue__waken);
+    __sync_fetch_and_add(&thread->awake_waits, by_signal ? AWAKE_SIGNAL : 1);
     return 0;
+}
+
+INLINE u32 userfault_notes(u32 awake_waits)
+{
+    return awake_waits % AWAKE_SIGNAL + awake_waits / AWAKE_SIGNAL;
+}
+
+/* The fault that a signal ended is over. No waker is at work: the thread has taken the signal, and for that
+ * it had to wait for whoever sent it (sighand->siglock).
+ */
+INLINE void userfault_next_fault(struct thread *thread)
+{
+    if (thread->awake_waits)
+        thread->awake_waits = userfault_notes(thread->awake_waits);
 }
 
 /* Waits of the open userfault that took no time; the first is counted where the userfault begins. */
@@ -64,7 +80,7 @@ INLINE void userfault_instant_waits(struct thread *thread, u32 begun, u32 ended)
 
 INLINE void userfault_never_slept(struct thread *thread, u64 vma)
 {
-    u32 waits = thread->awake_waits;
+    u32 waits = userfault_notes(thread->awake_waits);
     if (!waits)
         return;
     thread->awake_waits = 0;
@@ -77,10 +93,15 @@ INLINE void userfault_never_slept(struct thread *thread, u64 vma)
 INLINE void userfault_asleep(struct thread *thread, u64 task)
 {
     u64 queue = userfault_on_stack(task, stack_chunks_of(thread));
-    /* waken is set ahead of the wake-up: then the note is of this very wait, or will be. */
-    if (!queue || read_u8(queue + OFF_userfaultfd_wait_queue__waken))
+    if (!queue)
         return;
-    u32 waits = thread->awake_waits;
+    /* The notes first, then waken, which the waker sets ahead of its note: as long as it is not set, no note of
+     * a monitor is of this very wait; once it is, the one of this wait is there, or will be. A signal's note
+     * of this fault is of this wait, which goes on to sleep: after a signal a fault does not wait again.
+     */
+    u32 waits = thread->awake_waits % AWAKE_SIGNAL;
+    if (read_u8(queue + OFF_userfaultfd_wait_queue__waken))
+        return;
     thread->awake_waits = 0;
     u64 page = message_page(queue);
     u64 vma = find_vma(FIELD64(task, task_struct__mm), page);
@@ -97,6 +118,10 @@ INLINE void userfault_asleep(struct thread *thread, u64 task)
 }
 #else
 INLINE void userfault_never_slept(struct thread *thread, u64 vma)
+{
+}
+
+INLINE void userfault_next_fault(struct thread *thread)
 {
 }
 #endif

@@ -16,6 +16,7 @@ from profiler.hooks.catalogue import WayName
 from profiler.hooks.processes import FOLLOWED
 from profiler.hooks.request import Request
 from profiler.hooks.session import Session
+from tests.kernel.missed import nothing_missed
 from tests.ways import AVAILABLE
 
 
@@ -45,10 +46,7 @@ def session(attached: Session) -> Iterator[Session]:
     """The session of this way; it may miss nothing while a module uses it."""
     before = attached.snapshot()
     yield attached
-    seen = attached.snapshot() - before
-    missed = {cause: slot.count for cause, slot in seen.slots["missed"].items() if slot.count}
-    assert missed == {}
-    assert not any(seen.recursion_misses.values())
+    nothing_missed(attached.snapshot() - before)
 
 
 @pytest.fixture(scope="session")

@@ -15,9 +15,11 @@ from profiler.hooks.processes import COUNTED, FOLLOWED
 from profiler.hooks.request import Request
 from profiler.hooks.session import Session
 from profiler.workload.run import Gated, Options, gated, run
+from tests.kernel.missed import nothing_missed
 
 OURS = Options(backing="memfd", mode="minor", pages=61)
 OTHERS = Options(backing="memfd", mode="minor", pages=127)
+DOOMED = Options(backing="anon", mode="missing", threads=5, gather=True, delay_us=60_000_000, pages=5)
 
 
 @dataclass
@@ -66,10 +68,11 @@ def _parent() -> Iterator[Parent]:
 
 @dataclass(frozen=True)
 class Chosen:
-    """A session of processes that run already: a workload, and a parent."""
+    """A session of processes that run already: two workloads, and a parent."""
 
     session: Session
     workload: Gated
+    doomed: Gated
     parent: Parent
 
 
@@ -79,9 +82,11 @@ def chosen(way: WayName) -> Iterator[Chosen]:
     with (
         _parent() as parent,
         gated(OURS) as ours,
-        Session(Request({ours.process.pid: how, parent.pid: how}, way)) as session,
+        gated(DOOMED) as doomed,
+        Session(Request(dict.fromkeys((ours.pid, doomed.pid, parent.pid), how), way)) as session,
     ):
-        yield Chosen(session, ours, parent)
+        yield Chosen(session, ours, doomed, parent)
+        nothing_missed(session.snapshot())
 
 
 def test_a_process_that_runs_already_and_nobody_else(chosen: Chosen) -> None:
@@ -102,16 +107,15 @@ def test_descendants_that_exist_already(chosen: Chosen) -> None:
     assert seen.total("userfault_begun").count == 61
 
 
-def test_killed_while_waiting(session: Session) -> None:
+def test_killed_while_waiting(chosen: Chosen) -> None:
+    session, workload = chosen.session, chosen.doomed
     before = session.snapshot()
-    options = Options(backing="anon", mode="missing", threads=5, gather=True, delay_us=60_000_000, pages=5)
-    with gated(options) as workload:
-        workload.release()
-        _until(lambda: (session.snapshot() - before).waiting_now == 5)
-        os.kill(workload.pid, signal.SIGKILL)
-        _until(lambda: (session.snapshot() - before).waiting_now == 0)
-        # The threads leave one after the other.
-        _until(lambda: (session.snapshot() - before).total("userfault").count == 5)
+    workload.release()
+    _until(lambda: (session.snapshot() - before).waiting_now == 5)
+    os.kill(workload.pid, signal.SIGKILL)
+    _until(lambda: (session.snapshot() - before).waiting_now == 0)
+    # The threads leave one after the other.
+    _until(lambda: (session.snapshot() - before).total("userfault").count == 5)
     seen = session.snapshot() - before
     assert seen.waiting == ()
     assert seen.total("userfault_begun").count == 5
