@@ -244,7 +244,12 @@ def test_an_upgrade_is_ignored_without_a_warning(caplog: pytest.LogCaptureFixtur
 def test_two_requests_at_once_are_both_answered() -> None:
     with serving() as server, server.connect() as connection:
         connection.sendall(GET + GET)
-        assert [read_answer(connection).status for _ in range(2)] == [200, 200]
+        answers = b""
+        # Both may come in one piece.
+        while answers.count(b"HTTP/1.1 200 ") < 2:
+            piece = connection.recv(1 << 16)
+            assert piece, answers
+            answers += piece
 
 
 def test_requests_sent_far_ahead_are_cut_off() -> None:
