@@ -69,7 +69,7 @@ test-service: install-tests ## the service on the running kernel, with a real Pr
 
 test-vm: install-tests ## the VM itself, then real BPF on Debian's 6.1 kernel, one boot for the suite
 	$(BIN)/pytest -q tests/lab
-	$(BIN)/uffd-profiler vm --kernel debian:6.1 --timeout 2400 -- env UFFD_THROWAWAY=1 UFFD_EXPECT_WAYS=fentry,kprobe,tracepoint \
+	$(BIN)/uffd-profiler vm --kernel debian:6.1 --timeout 3600 -- env UFFD_THROWAWAY=1 UFFD_EXPECT_WAYS=fentry,kprobe,tracepoint \
 		$(abspath $(BIN))/pytest -q -p no:cacheprovider tests/kernel
 
 test-image: install-tests ## the steps of the Dockerfile, executed; what they make, run on the running kernel

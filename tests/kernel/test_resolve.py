@@ -129,5 +129,7 @@ def test_run_statistics_of_our_programs(asked: Session) -> None:
     assert more[ends.get(asked.plan.way("resolve"), "raw_sys_exit")] >= 509
     for name, (runs, ns) in after.items():
         assert runs >= before[name][0]
-        # A reading of the clock takes some, and none of the programs a millisecond.
-        assert (0 < ns < runs * 1_000_000) if runs else ns == 0
+        # A reading of the clock takes some, and none of the programs a millisecond; of a few runs one may
+        # have been interrupted by whatever else the machine does.
+        assert ns > 0 if runs else ns == 0
+        assert runs < 100 or ns < runs * 1_000_000
