@@ -32,6 +32,10 @@ NAME = "serve"
 HELP = "serve /metrics, a live page and JSON over HTTP"
 
 
+_TAKEN = ("-", "api", "docs", "docs.css", "openapi.json", "static")
+"""First parts of paths that have their meaning."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command; those of the exporter toolkit have its names."""
     add = parser.add_argument
@@ -165,7 +169,7 @@ def _checked(parse: Callable[[str], object]) -> Callable[[str], str]:
         try:
             parse(text)
         except (UserError, ValueError) as error:
-            raise argparse.ArgumentTypeError(str(error)) from error
+            raise argparse.ArgumentTypeError(str(error).rstrip(".")) from error
         return text
 
     return checked
@@ -187,4 +191,6 @@ def _positive(kind: type[int] | type[float]) -> Callable[[str], float]:
 def _path(text: str) -> str:
     if not text.startswith("/") or text == "/" or any(c in text for c in "{}?#% \t"):
         raise argparse.ArgumentTypeError(f"{text!r} is no path such as /metrics")
+    if text.split("/")[1] in _TAKEN:
+        raise argparse.ArgumentTypeError(f"{text!r} is where the service answers something else")
     return text

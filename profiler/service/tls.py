@@ -29,5 +29,8 @@ class ReloadingContext(ssl.SSLContext):
         return self._current().wrap_bio(*args, **kwargs)
 
     def wrap_socket(self, *args: Any, **kwargs: Any) -> ssl.SSLSocket:
-        """Refused: a blocking server would not check the names of client certificates."""
-        raise NotImplementedError("for asyncio servers only")
+        """Refused, by design: a blocking socket would not check the names of client certificates.
+
+        :raises ssl.SSLError: always.
+        """
+        raise ssl.SSLError("this context serves connections of asyncio alone")

@@ -123,6 +123,13 @@ def test_an_address_that_is_none(tmp_path: Path, wrong: str) -> None:
     assert re.search(r"is no address", service.said())
 
 
+@pytest.mark.parametrize("path", ["/-/ready", "/api/v1/history", "/docs", "/static/page.css"])
+def test_a_telemetry_path_that_means_something_else(tmp_path: Path, path: str) -> None:
+    service = Running(tmp_path / "log", f"--web.telemetry-path={path}")
+    assert service.process.wait(PATIENCE) == 2
+    assert "answers something else" in service.said()
+
+
 def test_a_port_that_is_taken(tmp_path: Path) -> None:
     before = ids()
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -4,6 +4,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from itertools import accumulate, product
+from typing import TypeVar
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.samples import Exemplar
@@ -20,6 +21,9 @@ Exemplars = Mapping[Labels, Mapping[int, Exemplar]]
 
 def _number(value: float) -> str:
     return str(floatToGoString(value))  # type: ignore[no-untyped-call]
+
+
+_Plain = TypeVar("_Plain", CounterMetricFamily, GaugeMetricFamily)
 
 
 @cache
@@ -81,17 +85,17 @@ def counter(
     name: str, documentation: str, axes: tuple[str, ...], values: Iterable[tuple[Labels, float]]
 ) -> CounterMetricFamily:
     """A counter; ``name`` without ``_total``."""
-    family = CounterMetricFamily(name, documentation, labels=axes)
-    for labels, value in values:
-        family.add_metric(labels, value)
-    return family
+    return _filled(CounterMetricFamily(name, documentation, labels=axes), values)
 
 
 def gauge(
     name: str, documentation: str, axes: tuple[str, ...], values: Iterable[tuple[Labels, float]]
 ) -> GaugeMetricFamily:
     """A gauge."""
-    family = GaugeMetricFamily(name, documentation, labels=axes)
+    return _filled(GaugeMetricFamily(name, documentation, labels=axes), values)
+
+
+def _filled(family: _Plain, values: Iterable[tuple[Labels, float]]) -> _Plain:
     for labels, value in values:
         family.add_metric(labels, value)
     return family
