@@ -39,6 +39,7 @@ INLINE u8 read_u8(u64 address)
 #define VM_FAULT_SIGBUS 0x0002
 #define VM_FAULT_MAJOR 0x0004
 #define VM_FAULT_RETRY 0x0400
+#define VM_FAULT_POISON 0x0030 /* HWPOISON and HWPOISON_LARGE */
 #define VM_FAULT_ERROR 0x0873
 
 /* include/linux/mm.h: the bits that have not moved. VM_UFFD_MINOR has, see struct settings. */

@@ -10,6 +10,7 @@
 INLINE void fault_forget(struct thread *thread)
 {
     swap_finish(thread);
+    shmem_swapin_finish(thread);
     if (thread->userfault_enter)
         userfault_wait_ended(thread);
     thread->begin = 0;
@@ -56,6 +57,7 @@ INLINE void fault_completed(struct thread *thread, bool succeeded, bool settled)
         userfault_completed(thread);
     u64 own = total > thread->waited ? total - thread->waited : 0;
     swap_finish(thread);
+    shmem_swapin_finish(thread);
     if (succeeded && !(thread->facts & FACT_AGAIN)) {
         slot_time(SLOT_PAGE_FAULT + thread->origin, own, thread->waited);
         read_fault_completed(thread, own, vma);

@@ -50,7 +50,9 @@ INLINE void slot_count(u32 index, u64 times)
         __sync_fetch_and_add(&slot->count, times);
 }
 
-/* Times that took nothing: all in the first bucket. */
+/* Times that took nothing: all in the first bucket. Of a constant 0 slot_time() would not do: clang makes an
+ * atomic "or" of an addition of nothing, and before v5.12 an addition is the only atomic instruction.
+ */
 INLINE void slot_instant(u32 index, u64 times)
 {
     u32 key = bpf_get_smp_processor_id() * SLOTS + index;

@@ -17,6 +17,7 @@ enum {
     FACT_SWAP = 1 << 11,     /* reached do_swap_page */
     FACT_AGAIN = 1 << 12,    /* a later pass of a GUP fault that is counted already */
     FACT_RAN_FIRST = 1 << 13,/* by tracepoint: ->map_pages was called before the first wait */
+    FACT_SHMEM_SWAPIN = 1 << 14, /* brings back a swapped-out page of shared memory */
 };
 
 struct thread {
@@ -37,6 +38,14 @@ struct thread {
     u64 swap_enter;      /* ns; 0: not inside do_swap_page */
     u64 swap_waited;     /* `waited` at that moment */
     u64 swap_ns;
+    u32 swap_seen;       /* results of all passes, joined */
+    u32 swap_last;       /* of the last pass */
+    u32 swap_pages;      /* read from the device */
+    u32 shmem_pages;
+    u64 shmem_enter;     /* ns; 0: not inside shmem_swapin_folio */
+    u64 shmem_ns;
+    u8 shmem_failed;
+    u8 shmem_lost;       /* the return of a call was */
     u64 resolve_enter;   /* ns; 0: not inside an ioctl that resolves */
 
     u64 userfault_enter; /* ns; 0: not inside handle_userfault */

@@ -106,7 +106,7 @@ INLINE void handle_userfault_entered(u64 vmf, u64 reason)
     u8 code = userfault_reason(reason);
     if (flags & FAULT_FLAG_RETRY_NOWAIT) {
         u32 index = SLOT_USERFAULT + (code * BACKINGS + backing) * RESULTS + RESULT_NOWAIT;
-        slot_time(index, 0, 0);
+        slot_instant(index, 1);
         return;
     }
 #if WAY_IS(userfault, kprobe)

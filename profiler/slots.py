@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from itertools import product
 from math import prod
 
+from .pte.kinds import LABELS
+
 WORDS = 32
 BUCKETS = 28
 TIME_UNIT_NS = 125
@@ -35,9 +37,18 @@ OUTCOMES = ("ran", "returned_early", "not_entered", "skipped", "undetermined", "
 
 REASONS = ("missing", "wp", "minor")
 RESULTS = ("resolved", "sigbus", "nowait", "interrupted")
-SWAP_KINDS = ("swap_slot", "other")
+SWAP_KINDS = LABELS
+"""What the pte said that do_swap_page() was called for: see docs/pte.md."""
+
 UFFD_WP = ("no", "yes")
 """Whether the pte that faulted says that userfaultfd write-protects its page."""
+
+SWAP_RESULTS = ("minor", "major", "retried", "poisoned", "error")
+"""How a fault left do_swap_page(); see ``bpf/swap_entry.c``."""
+
+SHMEM_SWAPIN_RESULTS = ("minor", "major", "error")
+SWAP_READERS = ("swap_entry", "shmem")
+"""What a fault read from swap for: the entry in its pte, or a page of shared memory."""
 
 RESOLVE_OPS = ("copy", "zeropage", "wake", "writeprotect", "continue", "poison", "move")
 """The ioctls of a userfaultfd that resolve, by their names without ``UFFDIO_``."""
@@ -50,9 +61,13 @@ MISSED = (
     "vma_unknown",
     "return_lost",
     "ioctl_return_lost",
+    "swap_return_lost",
 )
-BESIDE_THE_FAULT = ("ioctl_return_lost",)
-"""Causes of a missed event that no figure of a fault depends on."""
+BESIDE_THE_FAULT = {
+    "ioctl_return_lost": ("resolve",),
+    "swap_return_lost": ("swap_fault", "shmem_swapin"),
+}
+"""Causes of a missed event → the families that alone may lack it: no verdict depends on them."""
 
 SLOW_BUCKET = 14
 """Userfaults in this bucket or a higher one leave a note: those that waited for more than 1.024 ms."""
@@ -92,7 +107,9 @@ def _families() -> tuple[Family, ...]:
         ("userfault", (reason, backing, ("result", RESULTS)), False),
         ("userfault_wait_begun", (reason, backing), False),
         ("userfault_wait", (reason, backing), False),
-        ("swap_fault", (("kind", SWAP_KINDS), ("uffd_wp", UFFD_WP)), False),
+        ("swap_fault", (("kind", SWAP_KINDS), ("uffd_wp", UFFD_WP), ("result", SWAP_RESULTS)), False),
+        ("shmem_swapin", (("result", SHMEM_SWAPIN_RESULTS),), False),
+        ("swap_read", (("by", SWAP_READERS),), True),
         ("resolve", (("op", RESOLVE_OPS), ("result", RESOLVE_RESULTS)), False),
         ("missed", (("cause", MISSED),), False),
     )
@@ -136,6 +153,7 @@ def definitions() -> dict[str, int]:
         "OUTCOMES": len(OUTCOMES),
         "RESULTS": len(RESULTS),
         "UFFD_WP_STATES": len(UFFD_WP),
+        "SWAP_RESULTS": len(SWAP_RESULTS),
         "RESOLVE_OPS": len(RESOLVE_OPS),
         "RESOLVE_RESULTS": len(RESOLVE_RESULTS),
         "SLOW_BUCKET": SLOW_BUCKET,
@@ -153,7 +171,10 @@ def definitions() -> dict[str, int]:
         ("OP", RESOLVE_OPS),
         ("RESOLVED", RESOLVE_RESULTS),
         ("MISSED", MISSED),
+        ("SWAP_KIND", SWAP_KINDS),
+        ("SWAP", SWAP_RESULTS),
+        ("SHMEM_SWAPIN", SHMEM_SWAPIN_RESULTS),
+        ("SWAP_READ_BY", SWAP_READERS),
     ):
         names |= {f"{prefix}_{value.upper()}": index for index, value in enumerate(values)}
-    names |= {"SWAP_SLOT": SWAP_KINDS.index("swap_slot"), "SWAP_OTHER": SWAP_KINDS.index("other")}
     return names

@@ -17,6 +17,9 @@ from ..errors import Exit, UserError
 from ..kernel import abilities, layout, settings
 from ..kernel.btf import Btf
 from ..kernel.symbols import Symbols
+from ..pte import from_kernel
+from ..pte.constants import constants
+from ..pte.layout import Facts, Layout, candidates
 from . import handover, processes
 from .accounts import enable_statistics
 from .calibrate import minor_bit
@@ -64,6 +67,10 @@ class Examination:
             why = abilities.unattachable(self.symbols, way.symbol)
             if why:
                 return why
+            if way.name == "fentry" and self.facts.get(f"NARGS_{way.symbol}", 0) > abilities.ARGUMENTS:
+                why = abilities.try_to_attach_fentry(self.btf, way.symbol)
+                if why:
+                    return why
         if way.walks_vmas and self.abilities.vma_walk:
             return self.abilities.vma_walk
         for address in way.addresses:
@@ -88,7 +95,7 @@ def examine() -> Examination:
             "boot a kernel built with CONFIG_DEBUG_INFO_BTF, and see that libbpf.so.1 is installed.",
             Exit.CANNOT_ATTACH,
         ) from error
-    symbols = Symbols(SYMBOLS)
+    symbols = Symbols(SYMBOLS | from_kernel.FUNCTIONS)
     try:
         facts = layout.offsets(btf)
     except layout.MissingMemberError as error:
@@ -98,9 +105,10 @@ def examine() -> Examination:
         ) from error
     walk: str | None = None
     try:
-        facts |= layout.maple_tree(btf)
+        facts |= layout.tree_of_vmas(btf)
     except layout.MissingMemberError as error:
         walk = f"VMAs cannot be found from a tracepoint: {error}"
+    facts |= layout.folio_order(btf)
     for name in SYMBOLS:
         address = symbols.address(name)
         if address is not None:
@@ -109,7 +117,7 @@ def examine() -> Examination:
             facts[f"NARGS_{name}"] = btf.argument_count(name)
         except KeyError:
             continue
-    can = abilities.Abilities(abilities.try_fentry(btf), abilities.try_kprobe(), walk)
+    can = abilities.Abilities(abilities.exact_fentry(btf), abilities.try_kprobe(), walk)
     return Examination(btf, symbols, can, facts)
 
 
@@ -126,13 +134,22 @@ def _attach(request: Request) -> handover.Handover:
     while True:
         chosen = plan(refuse, request.best_way, request.asked)
         _require_vital(chosen)
+        pte = _pte_layout(chosen, examination)
+        facts = examination.facts | constants(pte, request.uffd_wp_entry)
         try:
-            attached = Attached(chosen, examination.facts, request.processes is not None)
+            attached = Attached(chosen, facts, request.processes is not None)
         except RefusedError as error:
             hook = next(h for h in chosen.hooks if error.attachment in h.attachments)
             refused[hook.name, hook.way] = f"{error.attachment.target}: {error.reason}"
             continue
-        return _hand_over(request, chosen, attached)
+        return _hand_over(request, chosen, attached, pte)
+
+
+def _pte_layout(chosen: Plan, examination: Examination) -> Layout:
+    """Of the entries that do_swap_page() is called for; where nobody looks at them, it is not worked out."""
+    if chosen.way("swap_entry") == "none":
+        return Layout("not asked for", candidates(Facts()))
+    return from_kernel.for_probes(examination.symbols)
 
 
 def _require_vital(chosen: Plan) -> None:
@@ -146,7 +163,7 @@ def _require_vital(chosen: Plan) -> None:
             )
 
 
-def _hand_over(request: Request, chosen: Plan, attached: Attached) -> handover.Handover:
+def _hand_over(request: Request, chosen: Plan, attached: Attached, pte: Layout) -> handover.Handover:
     filtered = request.processes is not None
     if filtered:
         attached.follow(os.getpid(), processes.COUNTED)
@@ -162,6 +179,9 @@ def _hand_over(request: Request, chosen: Plan, attached: Attached) -> handover.H
         "cpus": attached.cpus,
         "fault_around_bytes": settings.fault_around_bytes(),
         "minor_flag": minor,
+        # What leaves no kind in doubt concerns nobody.
+        "pte_doubts": pte.doubts if any(len(kinds) > 1 for kinds in pte.types) else (),
+        "uffd_wp_entry": request.uffd_wp_entry,
         "programs": attached.program_names,
     }
     return handover.Handover(

@@ -128,6 +128,7 @@ def _failure(error: Exception) -> dict[str, Any]:
 
 
 def _require_bpf() -> None:
+    abilities.lift_memlock_limit()
     refused = abilities.try_bpf()
     if not refused:
         return

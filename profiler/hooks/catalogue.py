@@ -161,6 +161,16 @@ HOOKS: tuple[Hook, ...] = (
     ),
     Hook("swap_entry", "faults that reach do_swap_page", _function("do_swap_page", exit_=True)),
     Hook(
+        "shmem_swapin",
+        "faults that bring back a swapped-out page of shared memory",
+        (*_function("shmem_swapin_folio", exit_=True), *_function("shmem_swapin_page", exit_=True)),
+    ),
+    Hook(
+        "swap_read",
+        "pages that faults read from swap",
+        (*_function("swap_read_folio"), *_function("swap_readpage")),
+    ),
+    Hook(
         "resolve",
         "ioctls that resolve userfaults",
         (

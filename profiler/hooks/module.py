@@ -14,9 +14,10 @@ from contextlib import contextmanager, suppress
 from .. import slots
 from ..errors import Exit, UserError
 from ..kernel import abilities
-from . import program
+from . import kept, program
 from .calibrate import Settings
 from .catalogue import Attachment
+from .compiled import Compiled, Map, compile_source, with_maps
 from .planner import Plan
 
 _PERF_TYPE_SOFTWARE = 1
@@ -39,26 +40,14 @@ class Attached:
     """
 
     def __init__(self, chosen: Plan, facts: dict[str, int], filtered: bool) -> None:
-        os.environ["BCC_KERNEL_SOURCE"] = str(program.folder())
         import bcc
 
-        class Module(bcc.BPF):  # type: ignore[misc]
-            def _trace_autoload(self) -> None:
-                """Attach nothing by function name: this file does it, and sees each failure."""
-
         self._bcc = bcc
+        self._lib = bcc.libbcc.lib
         self.cpus = abilities.possible_cpus()
-        options = program.flags(chosen, facts, self.cpus, filtered)
-        with _captured_stderr() as said:
-            try:
-                self._module = Module(text=program.source().encode(), cflags=options)
-            except Exception as error:
-                raise UserError(
-                    f"BCC cannot compile the programs of {program.folder()}: "
-                    f"{_first_error(said()) or type(error).__name__}; reinstall Debian's python3-bpfcc, "
-                    "or report this line.",
-                    Exit.CANNOT_ATTACH,
-                ) from error
+        self._compiled = _compiled(program.flags(chosen, facts, self.cpus, filtered))
+        self._maps = {one.name: self._create(one) for one in self._compiled.maps}
+        self._loaded: dict[str, int] = {}
         self.program_names: list[str] = []
         self.programs: list[int] = []
         self.links: list[int] = []
@@ -75,7 +64,7 @@ class Attached:
             raise
         if "event_minor" in self.program_names:
             index = self.program_names.index("event_minor")
-            self._module[b"completion"][ct.c_int(0)] = ct.c_int(self.programs[index])
+            self._update("completion", 0, self.programs[index])
             # kernel/bpf/arraymap.c: a program array is emptied when nobody holds a descriptor of it.
             self.links.append(os.dup(self.map_fd("completion")))
         self._map_settings()
@@ -100,8 +89,42 @@ class Attached:
             "raw_tracepoint": self._bcc.BPF.RAW_TRACEPOINT,
             "software_event": self._bcc.BPF.PERF_EVENT,
         }
-        loaded = self._module.load_func(attachment.program.encode(), types[attachment.kind])
-        return int(loaded.fd)
+        name, compiled = attachment.program, self._compiled
+        if name not in self._loaded:
+            descriptors = dict(enumerate(self._maps.values()))
+            code = with_maps(compiled.programs[name], descriptors)
+            fd = self._lib.bcc_prog_load(
+                types[attachment.kind],
+                name.encode(),
+                code,
+                len(code),
+                compiled.license.encode(),
+                compiled.kernel_version,
+                0,
+                None,
+                0,
+            )
+            if fd < 0:
+                raise OSError(ct.get_errno(), f"cannot load {name}: {os.strerror(ct.get_errno())}")
+            self._loaded[name] = int(fd)
+        return self._loaded[name]
+
+    def _create(self, one: Map) -> int:
+        sizes = (one.key_bytes, one.value_bytes, one.entries, one.flags)
+        fd = self._lib.bcc_create_map(one.kind, one.name.encode(), *sizes)
+        if fd < 0:
+            raise UserError(
+                f"The kernel refuses the BPF map {one.name!r}: {os.strerror(ct.get_errno())}; "
+                "run `uffd-profiler doctor` to see what this kernel allows.",
+                Exit.CANNOT_ATTACH,
+            )
+        return int(fd)
+
+    def _update(self, name: str, key: int | None, value: int) -> None:
+        """Set one element of 32 bits; a queue has no keys."""
+        place = None if key is None else ct.byref(ct.c_uint32(key))
+        if self._lib.bpf_update_elem(self._maps[name], place, ct.byref(ct.c_uint32(value)), 0):
+            raise OSError(ct.get_errno(), f"the BPF map {name!r} takes no more")
 
     def _attach(self, attachment: Attachment) -> None:
         with _captured_stderr() as said:
@@ -137,16 +160,15 @@ class Attached:
 
     def map_fd(self, name: str) -> int:
         """Descriptor of a map."""
-        return int(self._module[name.encode()].map_fd)
+        return self._maps[name]
 
     def _map_settings(self) -> None:
         self._memory = mmap.mmap(self.map_fd("settings"), mmap.PAGESIZE)
         self.settings = Settings.from_buffer(self._memory)
 
     def _fill_free_rows(self) -> None:
-        free = self._module[b"waiting_free"]
         for row in range(program.WAITING_ROWS):
-            free.push(ct.c_uint32(row))
+            self._update("waiting_free", None, row)
 
     def reset(self) -> None:
         """Forget what was counted so far, by calibration and by the machine's own life."""
@@ -156,12 +178,33 @@ class Attached:
 
     def follow(self, pid: int, how: int) -> None:
         """Count the faults of a process from now on."""
-        table = self._module[b"processes"]
-        table[ct.c_uint32(pid)] = ct.c_uint32(how)
+        self._update("processes", pid, how)
 
     def unfollow(self, pid: int) -> None:
         """Undo :meth:`follow`."""
-        del self._module[b"processes"][ct.c_uint32(pid)]
+        if self._lib.bpf_delete_elem(self._maps["processes"], ct.byref(ct.c_uint32(pid))):
+            raise KeyError(pid)
+
+
+def _compiled(options: list[str]) -> Compiled:
+    """Kept from an earlier start, or compiled now and kept for the next."""
+    source = program.source()
+    name = kept.key(source, options, program.folder() / "include")
+    compiled = kept.load(name)
+    if compiled is None:
+        os.environ["BCC_KERNEL_SOURCE"] = str(program.folder())
+        with _captured_stderr() as said:
+            try:
+                compiled = compile_source(source, options)
+            except Exception as error:
+                raise UserError(
+                    f"BCC cannot compile the programs of {program.folder()}: "
+                    f"{_first_error(said()) or type(error).__name__}; reinstall Debian's python3-bpfcc, "
+                    "or report this line.",
+                    Exit.CANNOT_ATTACH,
+                ) from error
+        kept.store(name, compiled)
+    return compiled
 
 
 @contextmanager

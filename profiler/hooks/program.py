@@ -26,6 +26,8 @@ _FILES = (
     "userfault_sched.c",
     "pte.h",
     "swap_entry.c",
+    "shmem_swapin.c",
+    "swap_read.c",
     "resolve.c",
     "page_fault.c",
 )
@@ -54,12 +56,9 @@ _CONSTANTS = {
     # A fault from user mode has nothing but the fault path above it; one from the kernel has a system call.
     "STACK_CHUNKS_USER": 6,
     "STACK_CHUNKS_KERNEL": 12,
-    # 32 swap types less the at most 10 special ones of any configuration (include/linux/swap.h):
-    # a type below is always a swap file.
-    "SWAP_FILES_AT_LEAST": 22,
     "PAGE_SWP_UFFD_WP": 1 << 2,  # arch/x86/include/asm/pgtable_types.h
     "SWP_LOW_BITS": (1 << 9) - 1,  # arch/x86/include/asm/pgtable_64.h: what is neither type nor offset
-    "PTE_MARKER_UFFD_WP": 1 << 0,  # include/linux/swapops.h
+    "PTE_MARKER_UFFD_WP_BIT": 1 << 0,  # include/linux/swapops.h, on every kernel that has markers
     "PTE_MARKERS": (1 << 3) - 1,  # with POISONED and GUARD
     # include/uapi/linux/userfaultfd.h: whole numbers, as the kernel compares them.
     "UFFDIO_WAKE": 0x8010AA02,
@@ -98,7 +97,7 @@ def flags(plan: Plan, facts: dict[str, int], cpus: int, filtered: bool) -> list[
     :param facts: structure offsets, addresses and argument counts.
     """
     constants = {**_CONSTANTS, **slots.definitions(), **facts, "CPUS": cpus, "FILTERED": int(filtered)}
-    options = [f"-D{name}={value}{'ULL' * (value >> 31 > 0)}" for name, value in constants.items()]
+    options = [f"-D{name}={value}{'ULL' * (value >> 31 > 0)}" for name, value in sorted(constants.items())]
     options += [f"-DWAY_{hook.name}={hook.way}" for hook in plan.hooks]
     options += [f"-DSYMBOL_{hook.symbol}=1" for hook in plan.hooks if hook.symbol]
     # BCC's own headers redefine, and leave static functions unused. Nobody reads the programs' debug

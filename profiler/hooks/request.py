@@ -3,6 +3,7 @@
 
 from dataclasses import dataclass
 
+from ..pte.proposals import Proposal
 from .catalogue import WayName
 
 
@@ -16,12 +17,14 @@ class Request:
         ``None`` only where that does not cost every system call of the machine.
     :param statistics: the kernel keeps account of the runs of all BPF programs of the machine, which costs
         two readings of the clock for each.
+    :param uffd_wp_entry: how a patched kernel writes "uffd-wp, and the page is gone" into a pte.
     """
 
     processes: dict[int, int] | None = None
     best_way: WayName = "fentry"
     resolve: bool | None = None
     statistics: bool = False
+    uffd_wp_entry: Proposal | None = None
 
     @property
     def asked(self) -> dict[str, bool]:

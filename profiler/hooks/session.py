@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from ..errors import Exit, UserError
+from ..kernel.clock import clock
 from ..profile import KernelFacts
 from ..reader import Reader
 from ..snapshot import Snapshot
@@ -37,7 +38,13 @@ class Session:
         self.plan = Plan.from_json(facts["plan"])
         uname = os.uname()
         self.kernel = KernelFacts(
-            uname.release, uname.machine, facts["fault_around_bytes"], facts["minor_flag"]
+            uname.release,
+            uname.machine,
+            facts["fault_around_bytes"],
+            facts["minor_flag"],
+            clock(),
+            tuple(facts["pte_doubts"]),
+            facts["uffd_wp_entry"],
         )
         (slots_fd,), (waiting_fd,), (recent_fd,) = (handed.fds[n] for n in ("slots", "waiting", "recent"))
         self._reader = Reader(slots_fd, waiting_fd, recent_fd, facts["cpus"], WAITING_ROWS)

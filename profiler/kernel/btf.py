@@ -62,6 +62,8 @@ class Btf:
         lib.btf__find_by_name_kind.argtypes = (ct.c_void_p, ct.c_char_p, ct.c_uint32)
         lib.btf__type_by_id.argtypes = (ct.c_void_p, ct.c_uint32)
         lib.btf__type_by_id.restype = ct.c_void_p
+        lib.btf__raw_data.argtypes = (ct.c_void_p, ct.POINTER(ct.c_uint32))
+        lib.btf__raw_data.restype = ct.c_void_p
         lib.btf__name_by_offset.argtypes = (ct.c_void_p, ct.c_uint32)
         lib.btf__name_by_offset.restype = ct.c_char_p
         # libbpf says on stderr what our own sentence says better.
@@ -92,6 +94,12 @@ class Btf:
     def _name(self, offset: int) -> str:
         name: bytes = self._lib.btf__name_by_offset(self._btf, offset) or b""
         return name.decode()
+
+    def raw(self) -> bytes:
+        """All of it as the kernel gives it: header, records, strings."""
+        size = ct.c_uint32()
+        address = self._lib.btf__raw_data(self._btf, ct.byref(size))
+        return ct.string_at(address, size.value) if address else b""
 
     def function_id(self, name: str) -> int:
         """BTF id of the kernel function.

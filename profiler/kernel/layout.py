@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Structure layout of the running kernel as constants for the BPF side (``bpf/kernel.h``)."""
 
+from contextlib import suppress
+
 from .btf import Btf
 
 # Where a member has had several names, the alternatives, newest first.
@@ -50,6 +52,22 @@ _MAPLE_MEMBERS: dict[str, tuple[str, ...]] = {
     "maple_arange_64__slot": ("slot",),
 }
 
+# Until then, a red-black tree.
+_RB_MEMBERS: dict[str, tuple[str, ...]] = {
+    "mm_struct__mm_rb": ("mm_rb",),
+    "rb_root__rb_node": ("rb_node",),
+    "rb_node__rb_left": ("rb_left",),
+    "rb_node__rb_right": ("rb_right",),
+    "vm_area_struct__vm_rb": ("vm_rb",),
+}
+
+# include/linux/mm.h: folio_order(). Where struct folio has a _folio_order instead, none of several pages is
+# ever read from swap.
+_FOLIO_MEMBERS: dict[str, tuple[str, ...]] = {
+    "folio__flags": ("flags",),
+    "folio___flags_1": ("_flags_1",),
+}
+
 
 class MissingMemberError(Exception):
     """The kernel has no structure or member that the programs need; ``str()`` names it."""
@@ -83,12 +101,31 @@ def offsets(btf: Btf) -> dict[str, int]:
     return found
 
 
-def maple_tree(btf: Btf) -> dict[str, int]:
-    """Constants for ``bpf/find_vma.h``.
+def folio_order(btf: Btf) -> dict[str, int]:
+    """Constants for ``bpf/swap_read.c``: where a folio's order stands; none if it stands elsewhere."""
+    with suppress(KeyError):
+        btf.member("folio", "_folio_order")
+        return {}
+    try:
+        return _offsets(btf, _FOLIO_MEMBERS) | {"PG_HEAD": btf.enum_value("pageflags", "PG_head")}
+    except (MissingMemberError, KeyError):
+        return {}
 
-    :raises MissingMemberError: when this kernel keeps its VMAs in no maple tree, or lays its nodes out
+
+def tree_of_vmas(btf: Btf) -> dict[str, int]:
+    """Constants for ``bpf/find_vma.h``: of a maple tree, else of a red-black tree.
+
+    :raises MissingMemberError: when this kernel keeps its VMAs in neither, or lays a maple tree's nodes out
         so that the walk does not know them.
     """
+    try:
+        btf.member("mm_struct", "mm_mt")
+    except KeyError:
+        return _offsets(btf, _RB_MEMBERS)
+    return _maple_tree(btf)
+
+
+def _maple_tree(btf: Btf) -> dict[str, int]:
     found = _offsets(btf, _MAPLE_MEMBERS)
     try:
         found |= {

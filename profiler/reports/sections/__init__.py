@@ -22,6 +22,8 @@ def build(profile: Profile, all_modes: bool = False) -> tuple[Section, ...]:
         userfault.waiting(profile),
         resolve.resolving(profile),
         swap_entry.swap_entries(profile),
+        swap_entry.shmem_swapin(profile),
+        swap_entry.swap_read(profile),
         health.missed(profile),
         intervals.timeline(profile),
         health.hooks(profile),

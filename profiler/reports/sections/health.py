@@ -14,6 +14,7 @@ _MISSED_WORDS = {
     "vma_unknown": "the region of a fault was not found",
     "return_lost": "a probe lost the return of its function",
     "ioctl_return_lost": "the same of an ioctl that resolves: no matter for the verdict",
+    "swap_return_lost": "the same of a swap-in: no matter for the verdict",
 }
 
 

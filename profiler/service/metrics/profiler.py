@@ -20,6 +20,7 @@ HOOK_OF_CAUSE = {
     "vma_unknown": "read_fault",
     "return_lost": "fault",
     "ioctl_return_lost": "resolve",
+    "swap_return_lost": "swap_entry",
 }
 """Cause of a missed event → the hook whose event it was; ``missed`` in profiler/slots.py."""
 
