@@ -12,13 +12,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from profiler.errors import UserError
+from profiler.errors import Exit, UserError
 from profiler.lab.cache import disk_full
 
 _SUITES = {"bullseye", "bookworm", "trixie", "forky", "sid", "stable", "oldstable", "testing", "unstable"}
 _ALL_DEBIAN_KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
-_NO_SPACE = re.compile(r"no space left|enough free space|disk quota exceeded", re.IGNORECASE)
+NO_SPACE = re.compile(r"no space left|enough free space|disk quota exceeded", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ def configured_archives() -> Archives:
     if listing.returncode or not archives.main:
         raise UserError(
             "no Debian archive is among apt's sources of this machine; "
-            "add one under /etc/apt/sources.list.d, or give vm the path of a bzImage"
+            "add one under /etc/apt/sources.list.d, or give vm the path of a bzImage",
+            Exit.CANNOT_TELL,
         )
     return archives
 
@@ -95,17 +96,18 @@ class PrivateApt:
         :raises UserError: it cannot be fetched.
         """
         done = self._run("apt-get", "download", package)
-        found = list(self._directory.glob("*.deb"))
+        found = list(self._directory.glob(f"{package}_*.deb"))
         if done.returncode or not found:
             raise UserError(
-                f"cannot download {package}: {_first_complaint(done.stderr) or 'apt-get gave no file'}"
+                f"cannot download {package}: {_first_complaint(done.stderr) or 'apt-get gave no file'}",
+                Exit.CANNOT_TELL,
             )
         return found[0]
 
     def _run(self, tool: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
         command = [tool, "--config-file", str(self._configuration), "--quiet", *arguments]
         done = run_tool(command, directory=self._directory)
-        if _NO_SPACE.search(done.stderr):
+        if NO_SPACE.search(done.stderr):
             raise disk_full()
         return done
 
@@ -169,7 +171,22 @@ def run_tool(command: Sequence[str], directory: Path | None = None) -> "subproce
             check=False,
         )
     except OSError as error:
-        raise UserError(f"cannot run {command[0]}: {error.strerror}") from error
+        raise UserError(f"cannot run {command[0]}: {error.strerror}", Exit.CANNOT_TELL) from error
+
+
+def must(command: Sequence[str], doing: str) -> str:
+    """Run a tool that has to succeed; return its standard output.
+
+    :param doing: ends the sentence ``cannot …``, such as ``unpack linux-source-6.1``.
+    :raises UserError: it is not installed, the disk is full, or it failed: the first line of its complaint.
+    """
+    done = run_tool(command)
+    if NO_SPACE.search(done.stderr):
+        raise disk_full()
+    if done.returncode:
+        complaint = (done.stderr.strip().splitlines() or ["no message"])[0]
+        raise UserError(f"cannot {doing}, {command[0]} failed: {complaint}", Exit.CANNOT_TELL)
+    return done.stdout
 
 
 def _first_complaint(output: str) -> str:

@@ -14,9 +14,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from profiler.errors import UserError
+from profiler.errors import Exit, UserError
 
-_UNFINISHED = ".unfinished-"
+UNFINISHED = ".unfinished-"
+"""Begins the name of everything that is not finished."""
 
 
 def cache_directory() -> Path:
@@ -28,8 +29,10 @@ def cache_directory() -> Path:
 
 
 @contextlib.contextmanager
-def directory_lock(directory: Path) -> Iterator[None]:
+def directory_lock(directory: Path) -> Iterator[int]:
     """Hold ``directory`` (made if need be) alone; wait while another process holds it. Death releases it.
+
+    Yields the descriptor: a child that inherits it goes on holding the lock when we are dead.
 
     :raises UserError: the directory cannot be made or written.
     """
@@ -39,13 +42,14 @@ def directory_lock(directory: Path) -> Iterator[None]:
     except OSError as error:
         raise UserError(
             f"cannot write the cache folder {directory} ({error.strerror}); "
-            "set XDG_CACHE_HOME to a directory that can be written"
+            "set XDG_CACHE_HOME to a directory that can be written",
+            Exit.OUTPUT,
         ) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        for leftover in directory.glob(f"{_UNFINISHED}*"):
-            _remove(leftover)
-        yield
+        for leftover in directory.glob(f"{UNFINISHED}*"):
+            remove(leftover)
+        yield descriptor
     finally:
         os.close(descriptor)
 
@@ -58,8 +62,8 @@ def replace_directory(target: Path) -> Iterator[Path]:
 
     :raises UserError: the disk is full.
     """
-    with _disk_full_is_said():
-        unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=target.parent))
+    with disk_full_is_said():
+        unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=target.parent))
         try:
             yield unfinished
             unfinished.chmod(
@@ -67,24 +71,27 @@ def replace_directory(target: Path) -> Iterator[Path]:
             )  # mkdtemp makes it private; an unprivileged user may boot what root fetched
             unfinished.rename(target)
         finally:
-            _remove(unfinished)
+            remove(unfinished)
 
 
 @contextlib.contextmanager
 def replace_file(target: Path) -> Iterator[Path]:
     """Like :func:`replace_directory`, for one file."""
-    with _disk_full_is_said():
-        unfinished = target.with_name(f"{_UNFINISHED}{target.name}")
+    with disk_full_is_said():
+        unfinished = target.with_name(f"{UNFINISHED}{target.name}")
         try:
             yield unfinished
             unfinished.rename(target)
         finally:
-            _remove(unfinished)
+            remove(unfinished)
 
 
 @contextlib.contextmanager
-def _disk_full_is_said() -> Iterator[None]:
-    """Turn "no space left" into a sentence."""
+def disk_full_is_said() -> Iterator[None]:
+    """Turn "no space left" into a sentence.
+
+    :raises UserError: the disk is full.
+    """
     try:
         yield
     except OSError as error:
@@ -97,11 +104,13 @@ def disk_full() -> UserError:
     """Return the error for a disk with no room left for the cache."""
     return UserError(
         f"the disk is full at {cache_directory()}; "
-        "free 1 GB there, or set XDG_CACHE_HOME to a disk that has it"
+        "free 1 GB there, or 4 GB to build a kernel, or set XDG_CACHE_HOME to a disk that has it",
+        Exit.OUTPUT,
     )
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove a file or a directory with all in it, if it is there."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:

@@ -8,15 +8,17 @@ In the cache a kernel is a directory like ``kernels/debian-6.1`` with the packag
 import re
 import shutil
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from profiler.errors import UserError
-from profiler.lab.apt import PrivateApt, configured_archives, run_tool
-from profiler.lab.cache import cache_directory, directory_lock, disk_full, replace_directory
-from profiler.lab.image import Kernel, read_kernel, unpack_image
+from profiler.errors import Exit, UserError
+from profiler.lab.apt import PrivateApt, configured_archives, must
+from profiler.lab.cache import cache_directory, directory_lock, replace_directory
+from profiler.lab.image import Kernel, kernel_in, unpack_image, unpacked_image
 
 PREFIX = "debian:"
+
+_UNPACK = "unpack the kernel package"
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,12 @@ class DebianKernel:
 
 KERNELS = {
     kernel.name: kernel
-    for kernel in (DebianKernel("6.1", suite="bookworm", package=r"linux-image-6\.1\.0-\d+-amd64"),)
+    for kernel in (
+        DebianKernel("5.10", suite="bullseye", package=r"linux-image-5\.10\.0-\d+-amd64"),
+        DebianKernel("6.1", suite="bookworm", package=r"linux-image-6\.1\.0-\d+-amd64"),
+        DebianKernel("6.12", suite="bookworm", package=r"linux-image-6\.12\.\d+\+deb12-amd64"),
+        DebianKernel("sid", suite="sid", package=r"linux-image-\d+(\.\d+)+\+deb\d+-amd64"),
+    )
 }
 
 
@@ -55,7 +62,7 @@ def debian_kernel(name: str) -> Kernel:
             if not directory.is_dir():  # another process may have made it while we waited
                 with replace_directory(directory) as unfinished:
                     _fetch(KERNELS[name], unfinished)
-    return _in_directory(directory)
+    return kernel_in(directory)
 
 
 def newest(names: list[str], pattern: str) -> str | None:
@@ -71,7 +78,7 @@ def _numbers(name: str) -> list[int]:
 def _fetch(wanted: DebianKernel, target: Path) -> None:
     """Make ``target`` the unpacked package, with what a package's installation would add: modules.dep."""
     if shutil.which("depmod") is None:
-        raise UserError("vm needs depmod, which is not here: apt-get install kmod")
+        raise UserError("vm needs depmod, which is not here: apt-get install kmod", Exit.CANNOT_TELL)
     archives = configured_archives()
     with tempfile.TemporaryDirectory(dir=target) as private:
         apt = PrivateApt(Path(private), archives, wanted.suite)
@@ -80,40 +87,45 @@ def _fetch(wanted: DebianKernel, target: Path) -> None:
         if package is None:
             reason = f": {apt.complaint}" if apt.complaint else ""
             raise UserError(
-                f"no package of {PREFIX}{wanted.name} in suite {wanted.suite} of apt's Debian mirror{reason}"
+                f"no package of {PREFIX}{wanted.name} in suite {wanted.suite} of apt's Debian mirror{reason}",
+                Exit.CANNOT_TELL,
             )
-        _unpack(apt.download(package), target)
-    kernel = _in_directory(target, modules_expected=False)
-    _must(["depmod", "-b", str(target), kernel.release], target)
-    unpack_image(kernel.image, _unpacked_image(kernel.image))
+        deb = apt.download(package)
+        depends = must(["dpkg-deb", "--field", str(deb), "Depends"], _UNPACK)
+        _unpack(deb, target)
+        for part in parts(depends, package):
+            _unpack(apt.download(part), target)
+    _arrange(target)
+    kernel = kernel_in(target, modules_expected=False)
+    must(["depmod", "-b", str(target), kernel.release], _UNPACK)
+    unpack_image(kernel.image, unpacked_image(kernel.image))
+
+
+def parts(depends: str, package: str) -> list[str]:
+    """Return the other packages that make up the kernel ``package``, from its field Depends.
+
+    In forky and sid the package linux-image-X is empty: linux-binary-X, linux-modules-X and linux-base-X hold
+    the files.
+    """
+    own = package.removeprefix("linux-image")
+    names = (dependency.split()[0] for dependency in depends.split(",") if dependency.strip())
+    return [name for name in names if re.fullmatch(r"linux-[a-z]+" + re.escape(own), name)]
 
 
 def _unpack(package: Path, target: Path) -> None:
-    _must(["dpkg-deb", "--extract", str(package), str(target)], target)
+    must(["dpkg-deb", "--extract", str(package), str(target)], _UNPACK)
+    package.unlink()
     shutil.rmtree(target / "usr" / "share", ignore_errors=True)  # documentation
 
 
-def _must(command: list[str], target: Path) -> None:
-    done = run_tool(command)
-    if "No space left" in done.stderr:
-        raise disk_full()
-    if done.returncode:
-        complaint = (done.stderr.strip().splitlines() or ["no message"])[0]
-        raise UserError(f"cannot unpack the kernel package, {command[0]} failed: {complaint}")
-
-
-def _in_directory(directory: Path, modules_expected: bool = True) -> Kernel:
-    images = list((directory / "boot").glob("vmlinuz-*"))
-    if len(images) != 1:
-        raise UserError(f"{directory} holds no kernel image; delete it, and it will be fetched again")
-    kernel = read_kernel(images[0])
-    if modules_expected and kernel.modules is None:
-        raise UserError(
-            f"{directory} holds no modules for {kernel.release}; delete it, and it will be fetched again"
-        )
-    unpacked = _unpacked_image(kernel.image)
-    return replace(kernel, image=unpacked) if unpacked.exists() else kernel
-
-
-def _unpacked_image(image: Path) -> Path:
-    return image.with_name(image.name.replace("vmlinuz-", "vmlinux-"))
+def _arrange(target: Path) -> None:
+    """Bring the layout of forky and sid, all under ``usr/lib/modules/RELEASE``, to that of the others."""
+    merged = target / "usr" / "lib"
+    if not merged.is_dir():
+        return
+    merged.rename(target / "lib")
+    (target / "boot").mkdir(exist_ok=True)
+    for modules in (target / "lib" / "modules").iterdir():
+        for name in ("vmlinuz", "config", "System.map"):
+            if (modules / name).exists():
+                (modules / name).rename(target / "boot" / f"{name}-{modules.name}")

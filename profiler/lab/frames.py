@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The guest's answer: a stream of frames that ``init.c`` writes and this file reads.
+"""The guest's answer: a stream of frames that ``init/`` writes and this file reads.
 
 A frame is one byte of kind, four bytes of payload length (little endian), and the payload.
 """

@@ -13,11 +13,12 @@ import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from profiler.errors import UserError
-from profiler.lab.cache import cache_directory, directory_lock, replace_file
+from profiler.errors import Exit, UserError
+from profiler.lab.apt import NO_SPACE, run_tool
+from profiler.lab.cache import cache_directory, directory_lock, disk_full, replace_file
 from profiler.lab.image import Kernel
 
-SOURCE = Path(__file__).with_name("init.c")
+SOURCES = tuple(sorted(Path(__file__).with_name("init").glob("*.[ch]")))
 _COMPILE = ("gcc", "-O2", "-static", "-s")
 
 WANTED_MODULES = ("virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay")
@@ -104,32 +105,35 @@ def _read_module(path: Path) -> bytes:
         if path.suffix == ".zst":
             return subprocess.run(["zstd", "-dcq"], input=content, stdout=subprocess.PIPE, check=True).stdout
     except (OSError, lzma.LZMAError, subprocess.CalledProcessError) as error:
-        raise UserError(f"cannot read the kernel module {path}: {error}") from error
+        raise UserError(f"cannot read the kernel module {path}: {error}", Exit.CANNOT_TELL) from error
     return content
 
 
 def init_binary() -> Path:
-    """Return the compiled ``init.c``, from the cache when this source was compiled before.
+    """Return the compiled ``init/``, from the cache when this source was compiled before.
 
-    :raises UserError: no compiler, or one that fails.
+    :raises UserError: no compiler, or one that fails; no room on the disk.
     """
-    key = hashlib.sha256(" ".join(_COMPILE).encode() + SOURCE.read_bytes()).hexdigest()[:16]
+    key = hashlib.sha256(b"\0".join([" ".join(_COMPILE).encode(), *map(Path.read_bytes, SOURCES)]))
     directory = cache_directory() / "vm-init"
-    binary = directory / key
+    binary = directory / key.hexdigest()[:16]
     if binary.exists():
         return binary
     if shutil.which(_COMPILE[0]) is None:
         raise UserError(
-            "vm needs a C compiler for the guest's init, and gcc is not here: apt-get install gcc libc6-dev"
+            "vm needs a C compiler for the guest's init, and gcc is not here: apt-get install gcc libc6-dev",
+            Exit.CANNOT_TELL,
         )
     with directory_lock(directory), replace_file(binary) as target:
-        done = subprocess.run(
-            [*_COMPILE, "-o", str(target), str(SOURCE)], capture_output=True, text=True, check=False
-        )
+        files = [str(file) for file in SOURCES if file.suffix == ".c"]
+        done = run_tool([*_COMPILE, "-o", str(target), *files])
+        if NO_SPACE.search(done.stderr):
+            raise disk_full()
         if done.returncode:
             complaint = (done.stderr.strip().splitlines() or ["no message"])[-1]
             raise UserError(
-                f"cannot compile the guest's init ({complaint}); gcc and libc6-dev must be installed"
+                f"cannot compile the guest's init ({complaint}); gcc and libc6-dev must be installed",
+                Exit.CANNOT_TELL,
             )
     return binary
 

@@ -23,22 +23,23 @@ import re
 import select
 import selectors
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from profiler.errors import Exit, UserError
 from profiler.lab.frames import FrameReader, Kind
 from profiler.lab.image import Kernel
 from profiler.lab.initramfs import build_initramfs
+from profiler.lab.kept import folder
 from profiler.lab.qemu import Machine, start
 
-BOOT_SECONDS = 180.0
-"""A boot takes seconds; on a machine with twenty times the load it still ends by itself."""
+BOOT_SECONDS = 120.0
+"""A boot takes seconds; on a machine with a dozen times the load it still ends by itself."""
 
 _PANIC_SECONDS = 10.0  # a guest that panicked reboots, which ends QEMU; some cannot
 _CONSOLE_BYTES = 16384
 _CONSOLE_LINES = 15
-_INIT_MARK = "uffd-profiler-vm: "  # MARK in init.c
+_INIT_MARK = "uffd-profiler-vm: "  # MARK in init/main.c
 _PANIC = re.compile(r"Kernel panic - not syncing: (.*)")
 _ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|[()].|c)|[\x00-\x08\x0b-\x1f]")
 
@@ -50,8 +51,12 @@ def run_in_vm(
     memory: str = "3G",
     cpus: int = 2,
     timeout: float | None = None,
+    boot_seconds: float = BOOT_SECONDS,
+    instructions: bool = False,
+    append: Sequence[str] = (),
     stdout: int = 1,
     stderr: int = 2,
+    again: Callable[[str], None] | None = None,
 ) -> int:
     """Run ``command`` as the guest's root, in our current directory and with our environment.
 
@@ -59,32 +64,58 @@ def run_in_vm(
 
     :param memory: of the guest, with QEMU's suffixes.
     :param timeout: seconds for the whole; None for no limit once the command runs.
+    :param boot_seconds: limit until the command runs.
+    :param instructions: the guest's clocks count instructions, one a nanosecond; it has one CPU then.
+    :param append: further words of the kernel's command line.
     :param stdout: descriptor that gets the command's standard output, byte for byte.
     :param stderr: likewise.
+    :param again: a guest that hangs while it boots is started once more, and this is told why. Emulated, one
+        in some hundred does, with both its CPUs busy; nothing of the command has run then.
     :return: the command's exit code; 128 + n when signal n ended it; 127 when it is not found.
     :raises UserError: the guest cannot boot, panicked, ended by itself, or took too long. QEMU is gone
         then, as it is on every other way out.
     """
     directory = Path.cwd()
     initramfs = build_initramfs(kernel, command, directory, os.environ)
-    guest = _Guest(start(kernel, initramfs, memory, cpus), stdout, stderr, timeout)
-    with contextlib.closing(guest):
-        return guest.wait()
+    if timeout is not None:
+        boot_seconds = min(boot_seconds, timeout)
+    processors = 1 if instructions else cpus
+    begun = time.monotonic()
+    while True:
+        machine = start(kernel, initramfs, memory, processors, instructions, append, folder(kernel))
+        guest = _Guest(machine, stdout, stderr, timeout, boot_seconds)
+        with contextlib.closing(guest):
+            try:
+                return guest.wait()
+            except HungError as error:
+                if timeout is not None:
+                    timeout -= time.monotonic() - begun
+                if again is None or (timeout is not None and timeout <= 0):
+                    raise
+                again(str(error))
+                again = None
+
+
+class HungError(UserError):
+    """The guest did not get as far as running the command."""
 
 
 class _Guest:
     """A running guest, and what it has said so far."""
 
-    def __init__(self, machine: Machine, stdout: int, stderr: int, timeout: float | None) -> None:
+    def __init__(
+        self, machine: Machine, stdout: int, stderr: int, timeout: float | None, boot_seconds: float
+    ) -> None:
         self._machine = machine
         self._outputs = {Kind.STDOUT: stdout, Kind.STDERR: stderr}
         self._timeout = timeout
+        self._boot_seconds = boot_seconds
         self._frames = FrameReader()
         self._started = False
         self._exit_code: int | None = None
         self._console = b""
         self._complaints = b""
-        self._limits = [time.monotonic() + BOOT_SECONDS]
+        self._limits = [time.monotonic() + boot_seconds]
         if timeout is not None:
             self._limits.append(time.monotonic() + timeout)
         self._panicked = False
@@ -154,10 +185,10 @@ class _Guest:
             return self._error(
                 f"the command did not end within {self._timeout:g} s (--timeout), and the VM was ended"
             )
-        seconds = BOOT_SECONDS if self._timeout is None else min(BOOT_SECONDS, self._timeout)
-        return self._error(
-            f"the VM did not get as far as running the command within {seconds:g} s, and was ended"
+        error = self._error(
+            f"the VM did not get as far as running the command within {self._boot_seconds:g} s, and was ended"
         )
+        return HungError(str(error), error.code)
 
     def _ended_early(self) -> UserError:
         """Say why QEMU ended without the command's exit code."""
