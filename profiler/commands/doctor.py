@@ -90,11 +90,7 @@ def _user() -> Iterator[Finding]:
         yield Finding("user", "ok", "root")
     else:
         yield Finding("user", "lack", f"uid {os.geteuid()}", "run the same command with sudo")
-    missing = [name for name, bit in _CAPABILITIES.items() if not _effective() >> bit & 1]
-    if missing:
-        yield Finding("capabilities", "lack", "without " + ", ".join(missing), "add them, or run as root")
-    else:
-        yield Finding("capabilities", "ok", ", ".join(_CAPABILITIES))
+    yield _capabilities(_effective())
     lack = bcc_missing()
     if lack:
         yield Finding("bcc", "lack", lack, "install Debian's python3-bpfcc; `make install` does")
@@ -105,7 +101,25 @@ def _user() -> Iterator[Finding]:
         yield Finding("open files", "lack", f"limit {hard}", "raise it: ulimit -n 4096")
 
 
-_CAPABILITIES = {"CAP_SYS_ADMIN": 21, "CAP_PERFMON": 38, "CAP_BPF": 39, "CAP_SYSLOG": 34}
+# include/uapi/linux/capability.h
+_SYS_ADMIN, _SYSLOG = 21, 34
+_IN_SYS_ADMIN = {"CAP_PERFMON": 38, "CAP_BPF": 39}
+"""Each is part of CAP_SYS_ADMIN: perfmon_capable(), bpf_capable()."""
+
+
+def _capabilities(effective: int) -> Finding:
+    def has(bit: int) -> bool:
+        return bool(effective >> bit & 1)
+
+    missing = [name for name, bit in _IN_SYS_ADMIN.items() if not has(bit) and not has(_SYS_ADMIN)]
+    missing += ["CAP_SYSLOG"] * (not has(_SYSLOG))
+    subject = "capabilities"
+    if missing:
+        return Finding(subject, "lack", "without " + ", ".join(missing), "add them, or run as root")
+    if not has(_SYS_ADMIN):
+        what = "enough; without CAP_SYS_ADMIN no figures of what each program costs"
+        return Finding(subject, "note", what, "add it, or sysctl kernel.bpf_stats_enabled=1")
+    return Finding(subject, "ok", "CAP_BPF, CAP_PERFMON, CAP_SYSLOG, CAP_SYS_ADMIN")
 
 
 def _effective() -> int:
@@ -122,7 +136,7 @@ def _kernel() -> Iterator[Finding]:
         yield Finding("BTF", "lack", str(error.strerror), "boot a kernel with CONFIG_DEBUG_INFO_BTF")
     else:
         yield Finding("BTF", "ok", "/sys/kernel/btf/vmlinux")
-        why = abilities.try_fentry(btf)
+        why = abilities.exact_fentry(btf)
         yield Finding("fentry", "note" if why else "ok", why or "loads")
         tracepoints = ("page_fault_user", "mm_filemap_map_pages", "rss_stat", "sched_switch")
         lacking = [name for name in tracepoints if not btf.has_tracepoint(name)]

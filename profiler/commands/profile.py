@@ -29,6 +29,7 @@ from ..profile import Command, Profile
 from ..reports import text
 from ..snapshot import Snapshot
 from ..target import HeldCommand, watch
+from . import uffd_wp_entry
 
 NAME = "profile"
 HELP = "profile a live kernel's page-fault path once, and report"
@@ -63,6 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=None,
         help="time the ioctls that resolve userfaults also by tracepoints, at the cost of every system call",
     )
+    uffd_wp_entry.add_option(parser, "--uffd-wp-entry")
     parser.add_argument("command_line", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="what to run")
 
 
@@ -98,7 +100,7 @@ def _profile(args: argparse.Namespace, argv: list[str], pidfds: list[int], start
         command = HeldCommand(argv) if argv else None
         roots = [command.pid] if command else args.pid
         processes = dict.fromkeys(roots, COUNTED | FOLLOWED) or None
-        session = Session(Request(processes, args.best_way, args.resolve))
+        session = Session(Request(processes, args.best_way, args.resolve, uffd_wp_entry=args.uffd_wp_entry))
     except BaseException:
         if command:
             command.abandon()

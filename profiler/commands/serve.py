@@ -25,6 +25,7 @@ from ..kernel import userfaultfd
 from ..service import DEFAULT_ADDRESS, log
 from ..service.listen import listen, parse, url
 from ..verdict import policy
+from . import uffd_wp_entry
 
 _log = logging.getLogger("uffd_profiler")
 
@@ -102,6 +103,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="time the ioctls that resolve userfaults; by default only where that does not touch every "
         "system call of the machine",
     )
+    uffd_wp_entry.add_option(parser, "--collector.uffd-wp-entry")
     add("--best-way", choices=WAYS, default=WAYS[0], help="take no better way to any hook than this one")
     add("--log.level", dest="log_level", choices=("debug", "info", "warn", "error"), default="info")
     add("--log.format", dest="log_format", choices=("logfmt", "json"), default="logfmt")
@@ -127,7 +129,8 @@ def run(args: argparse.Namespace) -> int:
     urls = [url(one, "https" if config.current.tls else "http") for one in sockets]
     modes = _modes()
     # The child compiles while the web framework is imported.
-    attaching = Attaching(Request(None, args.best_way, resolve=args.resolve, statistics=args.overhead))
+    request = Request(None, args.best_way, args.resolve, args.overhead, args.uffd_wp_entry)
+    attaching = Attaching(request)
     try:
         from ..service import web
         from ..service.service import Options
@@ -142,6 +145,7 @@ def run(args: argparse.Namespace) -> int:
         )
         running = web.assemble(options, handler, config, sockets, attaching)
         running.started_ns, running.notify, running.textfile = started, notify, textfile
+        running.heed_signals()
         drop_privileges()
         web.shut_in(config, textfile)
         for address in urls:

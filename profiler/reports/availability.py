@@ -18,9 +18,13 @@ _HOOKS_OF = {
     "userfault_wait_begun": ("userfault",),
     "userfault_wait": ("userfault",),
     "swap_fault": ("swap_entry",),
+    "shmem_swapin": ("shmem_swapin",),
+    "swap_read": ("swap_read",),
     "resolve": ("resolve",),
 }
 _TWINS = ("returned_early", "not_entered")
+_READERS = {"swap_entry": "swap_entry", "shmem": "shmem_swapin"}
+"""What a fault reads from swap for → the hook that tells."""
 
 
 def hook(plan: Plan, name: str) -> str | None:
@@ -50,6 +54,11 @@ def value(plan: Plan, name: str, axis: str, label: str) -> str | None:
         return hook(plan, "userfault") or BY_TRACEPOINTS
     if axis == "fault_around":
         return _outcome(plan, label)
+    if name == "swap_read":
+        return hook(plan, _READERS[label])
+    if name == "shmem_swapin" and label == "major":
+        phrase = hook(plan, "swap_read")
+        return phrase and f"{phrase}; they are among the minor ones"
     return None
 
 

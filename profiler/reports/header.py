@@ -4,6 +4,11 @@
 from ..profile import Profile
 from .units import duration
 
+_CLOCKS = {
+    "emulated": "QEMU without KVM: wall time misleads here, counts and ratios within one run do not",
+    "instructions": "counts guest instructions: 1 ns is one instruction executed, not time",
+}
+
 
 def header(profile: Profile) -> tuple[tuple[str, str], ...]:
     """Name and value of each line."""
@@ -17,6 +22,8 @@ def header(profile: Profile) -> tuple[tuple[str, str], ...]:
         ("scope", profile.scope),
         ("profiled", f"{took}, begun {profile.started_at}"),
     ]
+    if kernel.clock != "hardware":
+        lines.insert(1, ("clock", _CLOCKS[kernel.clock]))
     if command:
         code = "still running" if command.exit_code is None else f"exit code {command.exit_code}"
         lines.append(("command", code))

@@ -21,8 +21,8 @@ from .sections.intervals import began
 from .sections.userfault import waiting_now
 from .sections.verdict import verdicts_of
 
-SCHEMA = "uffd-profiler/profile/1"
-CHECK_SCHEMA = "uffd-profiler/check/1"
+SCHEMA = "uffd-profiler/profile/2"
+CHECK_SCHEMA = "uffd-profiler/check/2"
 
 COUNTED_ONLY = ("userfault_begun", "userfault_wait_begun", "missed")
 """Families that hold a bare count."""
@@ -60,6 +60,7 @@ def document(profile: Profile) -> Document:
             and {"argv": [encodable(a) for a in command.argv], "exit_code": command.exit_code},
         },
         "kernel": kernel_document(profile.kernel),
+        "clock": profile.kernel.clock,
         "plan": _plan(plan),
         "verdicts": [verdict_document(verdict, plan) for verdict in verdicts],
         "policy": policy_document(policy),
@@ -117,6 +118,8 @@ def kernel_document(kernel: KernelFacts) -> Document:
         "machine": kernel.machine,
         "fault_around_bytes": kernel.fault_around_bytes,
         "minor_flag": kernel.minor_flag,
+        "pte_doubts": [encodable(doubt) for doubt in kernel.pte_doubts],
+        "uffd_wp_entry": kernel.uffd_wp_entry,
     }
 
 

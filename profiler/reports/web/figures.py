@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Which drawings a profile gives."""
 
-from collections.abc import Iterable, Sequence
-from math import log2
+from collections.abc import Iterable
 
 from ...profile import Profile
-from ...slots import MODES, REASONS
+from ...slots import MODES, REASONS, SWAP_KINDS
 from ...snapshot import Slot, boundaries
 from .. import availability
 from ..sections.intervals import began
+from ..sections.swap_entry import READ_FOR
 from ..sections.userfault import waiting_now
-from ..table import Column, left
-from ..units import at_most, duration, number
-from .parts import cell, table
+from ..units import number, words
+from .distribution import MOST_TICKS, distribution, remark, values_of
 from .svg import Row, Series, strips
 
 _GROUPS = (
@@ -20,8 +19,12 @@ _GROUPS = (
     ("skipped", "skipped", ("skipped", "returned_early", "not_entered")),
     ("undetermined or not applicable", "other", ("undetermined", "not_applicable")),
 )
-_DECADES_NS = tuple(10**power for power in range(3, 11))
-_MOST_TICKS = 6
+_SWAP_GROUPS = (
+    ("minor", "skipped", ("minor",)),
+    ("major", "ran", ("major",)),
+    ("retried", "other", ("retried",)),
+    ("poisoned or error", "stuck", ("poisoned", "error")),
+)
 
 
 def draw(profile: Profile, key: str) -> str:
@@ -30,67 +33,12 @@ def draw(profile: Profile, key: str) -> str:
         "read-path": _latency,
         "fault-around": _pages,
         "userfaults": _waits,
+        "swap-entries": _swap_entries,
+        "shmem-swapin": _shmem_swapin,
+        "swap-read": _swap_read,
         "intervals": _timeline,
     }
     return drawers[key](profile) if key in drawers else ""
-
-
-def _values(slot: Slot) -> list[int]:
-    """Events per bucket, and last those above them all."""
-    return [*slot.buckets, max(0, slot.count - sum(slot.buckets))]
-
-
-def _distribution(family: str, title: str, what: str, found: list[tuple[str, str, list[Series]]]) -> str:
-    """Strips over the buckets that any row uses, and the same as a table."""
-    used = [
-        i
-        for _, _, rows in found
-        for i, column in enumerate(zip(*(s.values for s in rows), strict=True))
-        if any(column)
-    ]
-    if not used:
-        return ""
-    first, last = min(used), max(used)
-    limits = boundaries(family)
-    pages = family == "fault_around_run"
-    names = [_bucket(limits, i, pages) for i in range(first, last + 1)]
-    cut = [
-        Row(label, remark, tuple(Series(s.name, s.kind, s.values[first : last + 1]) for s in rows))
-        for label, remark, rows in found
-    ]
-    ticks = _page_ticks(limits, first, last) if pages else _time_ticks(limits, first, last)
-    describe = f"{what} by size, buckets on a logarithmic axis from {names[0]} to {names[-1]}"
-    return strips(f"figure-{family}", title, describe, cut, names, ticks) + _as_table(title, cut, names)
-
-
-def _bucket(limits: Sequence[int], index: int, pages: bool) -> str:
-    if index == len(limits):
-        return "more than " + (str(limits[-1]) if pages else duration(limits[-1]))
-    return f"<={limits[index]}" if pages else at_most(limits[index])
-
-
-def _time_ticks(limits: Sequence[int], first: int, last: int) -> list[tuple[float, str]]:
-    """Powers of ten; a bucket ends at its boundary, and each is twice the one before."""
-    width = last + 1 - first
-    at = [((log2(ns / limits[0]) + 1 - first) / width, duration(ns)) for ns in _DECADES_NS]
-    short = [(x, text.replace(".00", "").replace(".0", "")) for x, text in at if 0 <= x <= 1]
-    return short or [(1.0, duration(limits[min(last, len(limits) - 1)]))]
-
-
-def _page_ticks(limits: Sequence[int], first: int, last: int) -> list[tuple[float, str]]:
-    shown = range(first, min(last, len(limits) - 1) + 1)
-    step = -(-len(shown) // _MOST_TICKS)
-    width = last + 1 - first
-    return [((i - first + 0.5) / width, str(limits[i])) for i in shown if (i - first) % step == 0]
-
-
-def _as_table(title: str, rows: Sequence[Row], names: Sequence[str]) -> str:
-    """What the drawing shows, for those who cannot see it."""
-    named = [(row.label, series) for row in rows for series in row.series if any(series.values)]
-    columns = (left("up to"), *(Column(f"{label}, {series.name}") for label, series in named))
-    body = tuple((name, *(str(s.values[i]) for _, s in named)) for i, name in enumerate(names))
-    inner = table(columns, body, "", title)
-    return f"<details><summary>The same as a table</summary>\n{inner}</details>\n"
 
 
 def _summed(profile: Profile, family: str, **labels: str | Iterable[str]) -> Slot:
@@ -111,15 +59,10 @@ def _latency(profile: Profile) -> str:
                 )
                 for name, kind, labels in _GROUPS
             ]
-            series = [Series(name, kind, tuple(_values(slot))) for name, kind, slot in groups]
-            found.append((mode, _remark(whole, "faults", limits), series))
+            series = [Series(name, kind, values_of(slot)) for name, kind, slot in groups]
+            found.append((mode, remark(whole, "faults", limits), series))
     title = "Own time of read faults raised in user mode, by uffd mode"
-    return _distribution("read_fault", title, "Read faults", found)
-
-
-def _remark(slot: Slot, what: str, limits: tuple[int, ...]) -> str:
-    quantiles = (f"p{100 * q:.0f} {cell(at_most(slot.quantile(q, limits)))}" for q in (0.5, 0.99))
-    return " &#183; ".join((f"{slot.count} {what}", *quantiles))
+    return distribution("read_fault", title, "Read faults", found)
 
 
 def _pages(profile: Profile) -> str:
@@ -129,9 +72,9 @@ def _pages(profile: Profile) -> str:
     for mode in MODES:
         slot = _summed(profile, "fault_around_run", uffd_mode=mode)
         if slot.count:
-            remark = f"{slot.count} runs &#183; mean {number(slot.mean)} pages"
-            found.append((mode, remark, [Series("runs", "ran", tuple(_values(slot)))]))
-    return _distribution("fault_around_run", "Pages mapped by each run of fault-around", "Runs", found)
+            said = f"{slot.count} runs &#183; mean {number(slot.mean)} pages"
+            found.append((mode, said, [Series("runs", "ran", values_of(slot))]))
+    return distribution("fault_around_run", "Pages mapped by each run of fault-around", "Runs", found)
 
 
 def _waits(profile: Profile) -> str:
@@ -139,9 +82,42 @@ def _waits(profile: Profile) -> str:
     for reason in REASONS:
         slot = _summed(profile, "userfault", reason=reason, result="resolved")
         if slot.count:
-            remark = _remark(slot, "resolved", boundaries("userfault"))
-            found.append((reason, remark, [Series("userfaults", "wait", tuple(_values(slot)))]))
-    return _distribution("userfault", "Wait of resolved userfaults, by reason", "Userfaults", found)
+            said = remark(slot, "resolved", boundaries("userfault"))
+            found.append((reason, said, [Series("userfaults", "wait", values_of(slot))]))
+    return distribution("userfault", "Wait of resolved userfaults, by reason", "Userfaults", found)
+
+
+def _swap_entries(profile: Profile) -> str:
+    found = []
+    for kind in SWAP_KINDS:
+        whole = _summed(profile, "swap_fault", kind=kind)
+        if whole.count:
+            series = [
+                Series(name, colour, values_of(_summed(profile, "swap_fault", kind=kind, result=results)))
+                for name, colour, results in _SWAP_GROUPS
+            ]
+            found.append((words(kind), remark(whole, "faults", boundaries("swap_fault")), series))
+    return distribution("swap_fault", "Own time of swap-entry faults, by kind", "Faults", found)
+
+
+def _shmem_swapin(profile: Profile) -> str:
+    whole = _summed(profile, "shmem_swapin")
+    series = [
+        Series(name, colour, values_of(_summed(profile, "shmem_swapin", result=results)))
+        for name, colour, results in (*_SWAP_GROUPS[:2], ("error", "stuck", ("error",)))
+    ]
+    found = [("shared memory", remark(whole, "faults", boundaries("shmem_swapin")), series)]
+    return distribution("shmem_swapin", "Time in which shared memory was swapped in", "Faults", found)
+
+
+def _swap_read(profile: Profile) -> str:
+    found = []
+    for by, label in READ_FOR.items():
+        slot = _summed(profile, "swap_read", by=by)
+        if slot.count:
+            said = f"{slot.count} faults &#183; mean {number(slot.mean)} pages"
+            found.append((label, said, [Series("faults", "ran", values_of(slot))]))
+    return distribution("swap_read", "Pages read from swap by each fault that read", "Faults", found)
 
 
 def _timeline(profile: Profile) -> str:
@@ -168,6 +144,6 @@ def _timeline(profile: Profile) -> str:
     add("threads waiting at the end of the interval", "userfault", Series("waiting", "stuck", still))
     swapped = tuple(i.total("swap_fault").count for i in intervals)
     add("swap entries", "swap_fault", Series("swap entries", "other", swapped))
-    step = -(-len(ends) // _MOST_TICKS)
+    step = -(-len(ends) // MOST_TICKS)
     ticks = [((i + 1) / len(ends), f"{end:.1f}s") for i, end in enumerate(ends) if (i + 1) % step == 0]
     return strips("figure-intervals", "Over time", "One bar per interval", rows, names, ticks) if rows else ""
