@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "handler.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -152,12 +155,37 @@ static void resolve(struct uffd *uffd, const struct uffd_msg *message)
              (unsigned long long)address, (unsigned long long)flags, strerror(error));
 }
 
+/* Wait until no other thread of this process runs. The kernel counts a thread as waiting a moment before it sleeps;
+ * /proc/self/task/TID/syscall says "running" until it is off its CPU (fs/proc/base.c, proc_pid_syscall()). */
+static void wait_until_asleep(void)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    struct dirent *task;
+
+    while (tasks && (task = readdir(tasks))) {
+        char path[64], text[16];
+        int fd;
+
+        if (atoi(task->d_name) <= 0 || atoi(task->d_name) == gettid())
+            continue;
+        snprintf(path, sizeof(path), "/proc/self/task/%.20s/syscall", task->d_name);
+        if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+            continue; /* it has ended */
+        while (pread(fd, text, sizeof(text), 0) > 7 && !strncmp(text, "running", 7))
+            sleep_us(SAMPLE_US);
+        close(fd);
+    }
+    if (tasks)
+        closedir(tasks);
+}
+
 /* --unregister-while-waiting, --close-while-waiting: no message is read. */
 static void abandon(struct uffd *uffd)
 {
     int error;
 
     wait_for_all(uffd, NULL);
+    wait_until_asleep();
     atomic_store(&uffd->live_mode, 0);
     if (uffd->options->close_while_waiting) {
         close(uffd->fdinfo);

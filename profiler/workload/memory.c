@@ -255,6 +255,17 @@ uint64_t memory_cached(const struct region *region)
     return count;
 }
 
+void memory_look_for_protection(const struct options *o, struct region *region)
+{
+    int pagemap = pagemap_open();
+    uint64_t entry = pagemap_entry(pagemap, region, 0);
+
+    close(pagemap);
+    region->hides_wp = (entry & PAGE_PRESENT) && !(entry & PAGE_UFFD_WP);
+    if (region->hides_wp && o->same_page)
+        stop(STOP_UNAVAILABLE, "--marker --same-page: /proc/self/pagemap of this kernel does not show uffd-wp");
+}
+
 int pagemap_open(void)
 {
     int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);

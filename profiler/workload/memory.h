@@ -14,6 +14,7 @@ struct region {
     bool private_map;  /* writes are copied */
     uint64_t block;    /* pages one thread touches in a row: at least one fault-around window */
     uint8_t *cached;   /* per page: is it in the page cache before the touches? */
+    bool hides_wp;     /* write-protected, and pagemap of this kernel has no bit to say so */
 };
 
 /* Bits of a /proc/self/pagemap entry. */
@@ -26,6 +27,11 @@ struct region memory_map(const struct options *o);
 
 /* Write one byte to every page. Returns the page faults this thread took for it. */
 uint64_t memory_populate(struct region *region);
+
+/* See whether pagemap shows that the region is write-protected; sets region->hides_wp. Until Linux 5.14 it did
+ * not (fs/proc/task_mmu.c: PM_UFFD_WP); then each page may be touched only once, since nothing tells when it is
+ * protected no more: stops with exit 3 if several threads are to touch it. */
+void memory_look_for_protection(const struct options *o, struct region *region);
 
 /* Write anonymous memory to swap; stops with exit 3 where that cannot be. Returns pages swapped. */
 uint64_t memory_page_out(const struct region *region);

@@ -6,7 +6,7 @@
  *   + uffd-wp, WP mode       write: one fault, which raises WP
  *   + private, after fork    write: one fault, which copies
  * absent                   one fault, which raises
- *   in the page cache        MINOR in MINOR mode
+ *   in the page cache        MINOR in MINOR mode; not if a read faults around there (a pte marker it leaves alone)
  *   not there (or anon)      MISSING in MISSING mode; not if the page is in swap
  *   nothing, and uffd-wp     write in WP mode: TWO faults. The first maps the page read-only and keeps
  *                            the bit (of a pte marker or swap entry); the write faults again: WP
@@ -15,19 +15,20 @@
  * completes once.
  */
 struct prediction predict(const struct options *o, const struct region *region, uint64_t page, uint64_t entry,
-                          unsigned mode, bool refuse)
+                          unsigned mode, bool refuse, bool bypass)
 {
     bool present = entry & PAGE_PRESENT, anon = region->fd < 0;
     bool protected = (entry & PAGE_UFFD_WP) && (mode & MODE_WP) && o->write;
     bool swapped = anon && (entry & PAGE_SWAPPED);
-    struct prediction p = {.absent = !present, .exact = true};
+    struct prediction p = {.exact = true};
     unsigned userfaults;
 
     if (present) {
         p.wp = protected;
         p.faults = p.wp || (o->write && o->fork && region->private_map);
     } else {
-        p.minor = !anon && region->cached[page] && (mode & MODE_MINOR);
+        p.minor = !anon && region->cached[page] && (mode & MODE_MINOR)
+            && !(bypass && !o->write && !(entry & PAGE_UFFD_WP));
         p.missing = !swapped && !region->cached[page] && (mode & MODE_MISSING);
         p.wp = protected && !p.minor && !p.missing;
         p.faults = 1 + p.wp;

@@ -11,15 +11,15 @@ struct prediction {
     unsigned late_min;   /* the least of it, if other threads touch this page too and one of them is first */
     unsigned missing, wp, minor; /* userfaults: waits, by reason */
     unsigned refused;    /* the touch ends in SIGBUS, or EFAULT if the kernel touches */
-    bool absent;         /* the page was not mapped */
     bool exact;          /* false: how many exceptions or faults it is depends on the kernel's version */
 };
 
 /*
  * `entry` is the pagemap entry, `mode` the MODE_* registered now, `refuse` says that userfaults are refused
- * instead of waited for (--sigbus; a descriptor for user mode only, when the kernel touches).
+ * instead of waited for (--sigbus; a descriptor for user mode only, when the kernel touches), `bypass` that
+ * fault-around maps cached pages of a MINOR region before anybody is asked.
  */
 struct prediction predict(const struct options *o, const struct region *region, uint64_t page, uint64_t entry,
-                          unsigned mode, bool refuse);
+                          unsigned mode, bool refuse, bool bypass);
 
 #endif

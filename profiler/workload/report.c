@@ -151,7 +151,21 @@ static void print_ioctls(const struct tally *tally)
     end('}');
 }
 
-static void print_threads(const struct touch_count *count, unsigned threads)
+/* Which kernel it is, the touches have shown: one that raises MINOR sent a message for it, or refused. Where nobody
+ * reads messages, the threads were seen to wait. */
+static enum kernel_kind kernel_kind(const struct options *o, const struct thread_count *sum,
+                                    const struct tally *tally)
+{
+    const struct expectation *raises = &sum->told[KERNEL_RAISES_MINOR];
+    const struct expectation *bypasses = &sum->told[KERNEL_BYPASSES_MINOR];
+    bool differ = raises->minor != bypasses->minor || raises->refused != bypasses->refused;
+    bool raised = tally->minor || sum->sigbus || sum->efault || o->unregister_while_waiting
+        || o->close_while_waiting;
+
+    return differ && !raised ? KERNEL_BYPASSES_MINOR : KERNEL_RAISES_MINOR;
+}
+
+static void print_threads(const struct touch_count *count, unsigned threads, enum kernel_kind kind)
 {
     begin("threads", '[');
     for (unsigned i = 0; i < threads; i++) {
@@ -161,7 +175,7 @@ static void print_threads(const struct touch_count *count, unsigned threads)
             putchar(',');
         begin(NULL, '{');
         number("touches", one->touches);
-        number("expected_faults", one->expected);
+        number("expected_faults", one->told[kind].faults);
         number("faults_minor", one->faults_minor);
         number("faults_major", one->faults_major);
         end('}');
@@ -171,10 +185,12 @@ static void print_threads(const struct touch_count *count, unsigned threads)
 
 static void print_summary(const struct options *o, const struct thread_count *sum, const struct tally *tally)
 {
+    const struct expectation *expected = &sum->told[kernel_kind(o, sum, tally)];
+
     printf("workload: %" PRIu64 " %s touches of %s memory registered for %s: by its own count %" PRIu64
            " faults, %" PRIu64 " of them userfaults; %" PRIu64 " messages read\n",
            sum->touches, o->write ? "write" : "read", backing_name(o->backing), mode_name(o->mode),
-           sum->expected, sum->missing + sum->wp + sum->minor, tally->missing + tally->wp + tally->minor);
+           expected->faults, expected->missing + expected->wp + expected->minor, tally->missing + tally->wp + tally->minor);
 }
 
 void report(const struct options *o, const struct region *region, const struct uffd *uffd,
@@ -182,8 +198,10 @@ void report(const struct options *o, const struct region *region, const struct u
 {
     struct thread_count sum = add_up(count, o->threads);
     const struct tally *tally = &uffd->tally;
+    enum kernel_kind kind = kernel_kind(o, &sum, tally);
+    const struct expectation *expected = &sum.told[kind];
     /* A refused user-mode touch is an exception that completes nothing; a signal makes one start again. */
-    uint64_t exceptions = o->gup != GUP_NO ? 0 : sum.expected + sum.refused + count->signals;
+    uint64_t exceptions = o->gup != GUP_NO ? 0 : expected->faults + expected->refused + count->signals;
     struct utsname kernel;
 
     if (o->summary) {
@@ -192,7 +210,7 @@ void report(const struct options *o, const struct region *region, const struct u
     }
     uname(&kernel);
     begin(NULL, '{');
-    number("version", 1);
+    number("version", 2);
     print_options(o);
     text("kernel", kernel.release);
     number("pid", (uint64_t)facts->pid);
@@ -205,16 +223,17 @@ void report(const struct options *o, const struct region *region, const struct u
     text("gup_method", o->gup == GUP_NO ? NULL : count->gup_process_vm ? "process-vm" : "populate");
 
     number("touches", sum.touches);
-    number("expected_faults", sum.expected);
-    number("expected_faults_min", sum.expected_min);
-    truth("expected_exact", !sum.inexact && sum.expected == sum.expected_min);
+    number("expected_faults", expected->faults);
+    number("expected_faults_min", expected->faults_min);
+    truth("expected_exact", !expected->inexact && expected->faults == expected->faults_min);
     number("expected_exceptions", exceptions);
     begin("expected_userfaults", '{');
-    number("missing", sum.missing);
-    number("wp", sum.wp);
-    number("minor", sum.minor);
+    number("missing", expected->missing);
+    number("wp", expected->wp);
+    number("minor", expected->minor);
     end('}');
-    number("expected_refused", sum.refused);
+    number("expected_refused", expected->refused);
+    truth("minor_bypassed", kind == KERNEL_BYPASSES_MINOR);
     number("faults_minor", sum.faults_minor);
     number("faults_major", sum.faults_major);
     number("fault_windows", sum.fault_windows);
@@ -239,7 +258,7 @@ void report(const struct options *o, const struct region *region, const struct u
     number("setup_faults", facts->setup_faults);
     number("noise_faults", facts->noise_faults);
     number("touch_ns_total", sum.touch_ns);
-    print_threads(count, o->threads);
+    print_threads(count, o->threads, kind);
     end('}');
     putchar('\n');
     if (fflush(stdout))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,8 @@ class Result:
     """Faults that must wait for userspace, by (thread, page): however often one is entered, it is one."""
     expected_refused: int
     """Touches that must end in SIGBUS, or EFAULT when the kernel touches."""
+    minor_bypassed: bool
+    """This kernel faults around in MINOR regions: reads of cached pages asked nobody, and were not to."""
     faults_minor: int
     """Completed without I/O: minflt of the touching threads, touch loop alone."""
     faults_major: int

@@ -126,16 +126,24 @@ static void tell(struct toucher *self, uint64_t page)
     bool refuse = run.options->sigbus || (run.uffd->user_mode_only && by_kernel);
     struct thread_count *count = self->count;
     uint64_t entry = pagemap_entry(run.pagemap, run.region, page);
-    struct prediction p = predict(run.options, run.region, page, entry, mode, refuse);
 
-    count->expected += p.faults;
-    count->expected_min += run.options->same_page && self->index ? p.late_min : p.faults_min;
-    count->missing += p.missing;
-    count->wp += p.wp;
-    count->minor += p.minor;
-    count->refused += p.refused;
-    count->fault_windows += p.absent;
-    count->inexact += !p.exact;
+    if (run.region->hides_wp && (entry & PAGE_PRESENT))
+        entry |= PAGE_UFFD_WP;
+
+    for (enum kernel_kind kind = 0; kind < KERNEL_KINDS; kind++) {
+        bool bypass = kind == KERNEL_BYPASSES_MINOR;
+        struct prediction p = predict(run.options, run.region, page, entry, mode, refuse, bypass);
+        struct expectation *told = &count->told[kind];
+
+        told->faults += p.faults;
+        told->faults_min += run.options->same_page && self->index ? p.late_min : p.faults_min;
+        told->missing += p.missing;
+        told->wp += p.wp;
+        told->minor += p.minor;
+        told->refused += p.refused;
+        told->inexact += !p.exact;
+    }
+    count->fault_windows += !(entry & PAGE_PRESENT);
 }
 
 static void touch_page(struct toucher *self, uint64_t page)

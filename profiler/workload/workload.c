@@ -166,8 +166,10 @@ int main(int argc, char **argv)
     if (o.populate || o.swap)
         facts.setup_faults = memory_populate(&region);
     uffd_open(&uffd, &o, &region);
-    if (o.marker)
+    if (o.marker) {
         uffd_protect(&uffd);
+        memory_look_for_protection(&o, &region);
+    }
     if (o.swap)
         facts.swapped_before = memory_page_out(&region);
     if (o.cold_file && o.cache == CACHE_EMPTY)
