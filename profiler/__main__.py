@@ -12,7 +12,18 @@ from . import __version__
 from .errors import Exit, UserError
 from .output import forget_stdout, write_stdout
 
-COMMANDS = ("doctor", "profile", "check", "serve", "workload", "vm")
+COMMANDS = (
+    "doctor",
+    "profile",
+    "check",
+    "serve",
+    "measure",
+    "compare",
+    "experiment",
+    "pte",
+    "workload",
+    "vm",
+)
 """Modules of ``profiler.commands``, in the order of the help."""
 
 

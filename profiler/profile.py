@@ -4,6 +4,7 @@
 from dataclasses import dataclass
 
 from .hooks.planner import Plan
+from .kernel.clock import Clock
 from .snapshot import Snapshot
 
 
@@ -13,13 +14,18 @@ class KernelFacts:
 
     ``fault_around_bytes``: ``None`` when debugfs cannot be read.
     ``minor_flag``: bit of VM_UFFD_MINOR in vm_flags; ``None`` when the kernel has no MINOR mode,
-    or no hook asks for it.
+    or no hook asks for it. ``clock``: what its nanoseconds are. ``pte_doubts``: which
+    kinds of swap entry cannot be told apart here, a sentence each. ``uffd_wp_entry``: of
+    :data:`~.pte.proposals.PROPOSALS`, the one that faults were counted by.
     """
 
     release: str
     machine: str
     fault_around_bytes: int | None
     minor_flag: int | None
+    clock: Clock = "hardware"
+    pte_doubts: tuple[str, ...] = ()
+    uffd_wp_entry: str | None = None
 
 
 @dataclass(frozen=True)

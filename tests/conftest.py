@@ -2,14 +2,20 @@
 """For all tests: in CI nothing that needs a kernel may be skipped."""
 
 import os
+import signal
 from collections.abc import Generator
 
 import hypothesis
 import pytest
 
 # A loaded machine is no reason for a property to fail.
-hypothesis.settings.register_profile("no-deadline", deadline=None)
+hypothesis.settings.register_profile(
+    "no-deadline", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("no-deadline")
+
+# A shell ignores SIGINT for what it starts in the background, and so would everything that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _NEVER_SKIPPED = ("tests/kernel", "tests/lab", "tests/cli", "tests/service", "tests/browser", "tests/image")
 

@@ -7,7 +7,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import uvicorn
 
@@ -54,12 +54,21 @@ class Running:
     notify: Callable[[str], None] = lambda state: None
     textfile: Textfile | None = None
     exit_code: int = Exit.OK
+    server: uvicorn.Server = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.server = _Server(self.config, self._ending)
+
+    def heed_signals(self) -> None:
+        """From here on SIGINT and SIGTERM are a regular end, however early they come.
+
+        uvicorn takes them over only while it serves, and raises them once more when it has ended.
+        """
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._end)
 
     def run(self) -> int:
         """Until a signal, or until nothing can be attached. Returns the exit code."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            # uvicorn takes them over while it serves, and raises them once more when it has ended.
-            signal.signal(number, lambda number, frame: None)
         try:
             with asyncio.Runner(loop_factory=http_server.new_loop) as runner:
                 runner.run(self._serve())
@@ -73,19 +82,21 @@ class Running:
 
     async def _serve(self) -> None:
         self.file.start()
-        server = _Server(self.config, self._ending)
-        beside = asyncio.create_task(self._attach_and_tick(server))
+        beside = asyncio.create_task(self._attach_and_tick())
         try:
-            await server.serve(sockets=self.sockets)
+            await self.server.serve(sockets=self.sockets)
         finally:
             beside.cancel()
             await asyncio.gather(beside, return_exceptions=True)
+
+    def _end(self, number: int, frame: object) -> None:
+        self.server.should_exit = True
 
     def _ending(self) -> None:
         self.notify("STOPPING=1")
         self.service.streams.close()
 
-    async def _attach_and_tick(self, server: uvicorn.Server) -> None:
+    async def _attach_and_tick(self) -> None:
         try:
             await _readable(self.attaching.fileno())
             session = Session(self.attaching)
@@ -94,7 +105,7 @@ class Running:
             self.service.live.failed(str(error))
             self.service.ticker.failed(str(error))
             self.exit_code = error.code
-            server.should_exit = True
+            self.server.should_exit = True
             return
         attach_ns = time.monotonic_ns() - self.started_ns
         self.service.live.attached(session, attach_ns)
@@ -109,7 +120,7 @@ class Running:
         except Exception:
             _log.exception("the service cannot go on")
             self.exit_code = Exit.CANNOT_TELL
-            server.should_exit = True
+            self.server.should_exit = True
 
     def _ready(self, ready: bool) -> None:
         self.notify("READY=1" if ready else "STATUS=not ready")

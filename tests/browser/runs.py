@@ -220,7 +220,16 @@ def _busy(dice: random.Random, n: int) -> dict[str, dict[Labels, Slot]]:
             ("continue", "ok"): _times(dice, hot / 2 + 10, (1, 1_900, 0.4)),
             ("writeprotect", "ok"): _times(dice, 30 if n > 60 else 0, (1, 2_600, 0.5)),
         },
-        "swap_fault": {("swap_slot", "no"): _times(dice, 14 if storm else 0, (1, 60_000, 0.7))},
+        "swap_fault": {
+            ("swap_slot", "no", "major"): _times(dice, 14 if storm else 0, (1, 60_000, 0.7)),
+            ("swap_slot", "no", "minor"): _times(dice, 37 if storm else 0, (1, 1_300, 0.5)),
+            ("marker_uffd_wp", "yes", "minor"): _times(dice, 5 if n > 60 else 0, (1, 900, 0.4)),
+        },
+        "shmem_swapin": {("major",): _times(dice, 9 if storm else 0, (1, 70_000, 0.6))},
+        "swap_read": {
+            ("swap_entry",): [8] * 13 if storm else [],
+            ("shmem",): [1, 8, 8, 8] if storm else [],
+        },
     }
     slots = {
         family: {k: samples.slot(family, v, 31_000 * len(v)) for k, v in by.items() if v}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from profiler.slots import FAMILIES, MISSED
-from profiler.snapshot import Slot, Snapshot, boundaries
+from profiler.snapshot import EMPTY, Slot, Snapshot, boundaries
 from tests.browser.driver import Page, number
 from tests.browser.runs import Run, by_fentry, by_tracepoints, lively
 from tests.browser.shared import Open, Serve
@@ -17,6 +17,8 @@ RATES = {
     "read_fault": "uffd_mode",
     "userfault_begun": "reason",
     "swap_fault": "kind",
+    "shmem_swapin": "result",
+    "swap_read": "by",
     "resolve": "op",
 }
 LATENCY = {
@@ -24,6 +26,7 @@ LATENCY = {
     "read_fault": "uffd_mode",
     "userfault": "reason",
     "swap_fault": "kind",
+    "shmem_swapin": "result",
     "resolve": "op",
 }
 UNITS = ((10**9, "s"), (10**6, "ms"), (10**3, "µs"), (1, "ns"))
@@ -39,6 +42,12 @@ def summed(snapshot: Snapshot, views: dict[str, str]) -> dict[str, Slot]:
             if slot.count:
                 found[f"{family}/{label}"] = slot
     return found
+
+
+def events(key: str, slots: dict[str, Slot]) -> int:
+    """What the rates count: events, or of what is read from swap, pages."""
+    slot = slots.get(key, EMPTY)
+    return slot.sum if key.startswith("swap_read/") else slot.count
 
 
 def at_most(slot: Slot, q: float) -> str:
@@ -60,10 +69,10 @@ def check_counts(page: Page, run: Run) -> None:
     now = summed(last, RATES)
     figures = {key: row for key, row in shown.items() if not key.endswith("/")}
     assert {key: number(row["start"]) for key, row in figures.items()} == {
-        key: slot.count for key, slot in expected.items()
+        key: events(key, expected) for key in expected
     }
     assert {key: number(row["tick"]) for key, row in figures.items()} == {
-        key: now[key].count if key in now else 0 for key in expected
+        key: events(key, now) for key in expected
     }
     for of, snapshot in (("one tick", last), ("since start", whole)):
         rows = page.distributions(of)
@@ -243,7 +252,7 @@ def test_dead_hook_degrades(serve: Serve, tab: Open) -> None:
     page.wait("degraded")
     assert page.banner() == "Degraded: the hook map_pages has died: its link is gone"
     assert page.hooks()["map_pages"]["state"] == "dead"
-    assert page.tab.locator("#hooks-words").inner_text() == "9 hooks of 10 attached; dead: map_pages"
+    assert page.tab.locator("#hooks-words").inner_text() == "11 hooks of 12 attached; dead: map_pages"
 
 
 def test_own_cost_since_start_and_in_the_last_tick(serve: Serve, tab: Open) -> None:

@@ -2,12 +2,14 @@
 """Real BPF on the running kernel: the same suite natively and, by ``uffd-profiler vm``, on others.
 
 ``UFFD_EXPECT_WAYS`` (e.g. ``fentry,kprobe,tracepoint``) names the ways that this kernel must have.
+``UFFD_OWN_SESSIONS`` names those by which tests that share no session run: under emulation attaching is dear,
+and by tracepoints they run natively.
 ``UFFD_THROWAWAY`` is set in a VM: there devices may be set up, on a machine of somebody's nothing is.
 """
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,8 @@ from profiler.hooks.catalogue import WayName
 from profiler.hooks.processes import FOLLOWED
 from profiler.hooks.request import Request
 from profiler.hooks.session import Session
-from tests.kernel.missed import nothing_missed
+from tests.kernel.missed import PREEMPTIBLE, left_out, nothing_missed
+from tests.kernel.verdicts import Verdict, line
 from tests.ways import AVAILABLE
 
 
@@ -24,13 +27,71 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Those who share a session are grouped by way over all modules; the others stay in their own."""
     if "way" in metafunc.fixturenames:
         shared = "attached" in metafunc.fixturenames
-        metafunc.parametrize("way", AVAILABLE, scope="session" if shared else "module")
+        ways = AVAILABLE if shared else _own_sessions(getattr(metafunc.module, "ALSO_BY", ()))
+        metafunc.parametrize("way", ways, scope="session" if shared else "module")
+
+
+def _own_sessions(also: Sequence[WayName]) -> list[WayName]:
+    """By which ways the tests that attach for themselves do so."""
+    wanted = os.environ.get("UFFD_OWN_SESSIONS", ",".join(AVAILABLE)).split(",")
+    return [way for way in AVAILABLE if way in wanted or way in also]
+
+
+_VERDICTS = pytest.StashKey[list[Verdict]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A place for the verdicts of this run."""
+    config.stash[_VERDICTS] = []
+
+
+@pytest.fixture
+def record_verdict(pytestconfig: pytest.Config) -> Callable[[Verdict], None]:
+    """Called with a verdict, it shows up at the end of the run, if ``UFFD_TELL_VERDICTS`` is set."""
+    return pytestconfig.stash[_VERDICTS].append
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Tell them, where they are wanted."""
+    if "UFFD_TELL_VERDICTS" in os.environ:
+        for verdict in config.stash[_VERDICTS]:
+            terminalreporter.write_line(line(verdict))
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The shared session comes last: it would make every fault of what the other tests start cost more."""
     items.sort(key=lambda item: "attached" in getattr(item, "fixturenames", ()))
+    if "UFFD_FEWER_CASES" in os.environ:
+        items[:] = [item for item in items if not _only_tells_that_it_cannot(item)]
+
+
+def _only_tells_that_it_cannot(item: pytest.Item) -> bool:
+    """By tracepoints no fault of a swap entry is seen: tests of them show only that, on any kernel alike."""
+    way = getattr(item, "callspec", None)
+    return "hooked" in getattr(item, "fixturenames", ()) and bool(way and way.params["way"] == "tracepoint")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Where the kernel may leave out runs of programs, a test that failed while it did so is run again.
+
+    A profile says of itself that runs were left out, and judges nothing then; counts are exact otherwise.
+    """
+    session = pyfuncitem.funcargs.get("session")
+    if not PREEMPTIBLE or not isinstance(session, Session):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    for last in (False, False, True):
+        before = session.snapshot()
+        try:
+            pyfuncitem.obj(**arguments)
+        except AssertionError:
+            if last or not left_out(session.snapshot() - before):
+                raise
+        else:
+            break
+    return True
 
 
 @pytest.fixture(scope="session")

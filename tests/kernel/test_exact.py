@@ -13,44 +13,46 @@ import pytest
 from profiler.hooks.catalogue import WayName
 from profiler.hooks.planner import Plan
 from profiler.hooks.session import Session
-from profiler.slots import MODES, RESOLVE_OPS
+from profiler.slots import RESOLVE_OPS
 from profiler.snapshot import Snapshot
 from profiler.workload.result import Result
-from profiler.workload.run import Backing, Cache, Options, gated, run
+from profiler.workload.run import Backing, Cache, Options, gated
+from tests.kernel.emulated import run
+from tests.kernel.observer import calls_of
+from tests.modes import SUPPORTED, possible
+from tests.policy import HOW, skips
 
 P = 509
 SMALL = 61
 MANY = 2003
+FEWER = "UFFD_FEWER_CASES" in os.environ
 
 _MODES_BY_CACHE: list[tuple[Backing, str, Cache]] = [
-    *(("memfd", mode, "full") for mode in MODES),
-    *(("memfd", mode, "half") for mode in ("none", "missing", "wp", "minor", "missing+minor")),
-    *(("memfd", mode, "empty") for mode in ("none", "missing", "wp", "missing+wp+minor")),
-    *(("memfd-private", mode, "full") for mode in ("none", "missing", "wp", "minor")),
-    *(("tmpfs", mode, "full") for mode in ("none", "missing", "wp", "minor")),
+    *(("memfd", mode, "full") for mode in ("none", "missing", "wp", "minor", "missing+wp+minor")),
+    ("memfd", "missing", "half"),
+    ("memfd", "missing", "empty"),
+    ("memfd-private", "wp", "full"),
+    ("tmpfs", "none", "full"),
+    ("tmpfs", "minor", "full"),
 ]
-MODE_CASES = [
-    Options(backing=backing, mode=mode, cache=cache, pages=P) for backing, mode, cache in _MODES_BY_CACHE
+_MORE_MODES_BY_CACHE: list[tuple[Backing, str, Cache]] = [
+    *(("memfd", mode, "full") for mode in ("missing+wp", "missing+minor", "wp+minor")),
+    *(("memfd", mode, "half") for mode in ("none", "wp", "minor", "missing+minor")),
+    *(("memfd", mode, "empty") for mode in ("none", "wp", "missing+wp+minor")),
+    *(("memfd-private", mode, "full") for mode in ("none", "missing", "minor")),
+    *(("tmpfs", mode, "full") for mode in ("missing", "wp")),
 ]
-"""Each mode and backing; a prime number of pages."""
 
-CROWD_CASES = [
-    Options(backing="memfd", mode="none", pages=P, threads=4, noise=2),
+CASES = [
+    # Each mode and backing; a prime number of pages.
+    *(Options(backing=backing, mode=mode, cache=cache, pages=P) for backing, mode, cache in _MODES_BY_CACHE),
+    # Four threads at once, beside a process that takes unrelated faults all the time.
     Options(backing="memfd", mode="missing", pages=P, threads=4, noise=2),
-    Options(backing="memfd-private", mode="wp", pages=P, threads=4, noise=2),
-    Options(backing="tmpfs", mode="missing+wp+minor", pages=P, threads=4, noise=2),
     Options(backing="anon", mode="missing", access="write", pages=P, threads=4, noise=2),
-]
-"""Four threads at once, beside a process that takes unrelated faults all the time."""
-
-HARD_CASES = [
     # A protected page that is gone: the pte marker's fault, then the WP fault.
     Options(backing="memfd", mode="wp", marker=True, pages=P),
-    Options(backing="memfd", mode="wp", marker=True, access="write", pages=P),
     Options(backing="anon", mode="wp", populate=True, marker=True, access="write", pages=P),
-    Options(backing="anon", mode="missing", pages=P),
     # A wake without a fill: handle_userfault is entered again for the same fault.
-    Options(backing="memfd", mode="minor", wake_first=2, pages=SMALL),
     Options(backing="anon", mode="missing", wake_first=3, access="write", pages=SMALL),
     # A signal during the wait: the fault is given up, and raised again.
     Options(backing="memfd", mode="minor", signal=31, pages=127),
@@ -59,15 +61,30 @@ HARD_CASES = [
     # More sleepers than a return probe has instances.
     Options(backing="anon", mode="missing", threads=32, gather=True, pages=499),
     Options(backing="memfd", mode="minor", threads=32, unregister_while_waiting=True, pages=499),
-    Options(backing="memfd", mode="missing", cache="empty", threads=32, close_while_waiting=True, pages=499),
     # The child of a fork is not registered.
-    Options(backing="memfd", mode="missing", fork=True, pages=SMALL),
     Options(backing="memfd", mode="wp", fork=True, pages=SMALL),
     # The kernel itself touches.
     Options(backing="memfd", mode="missing", cache="empty", kernel_access=True, pages=SMALL),
+]
+"""One of each idea."""
+
+MORE_CASES = [
+    *(
+        Options(backing=backing, mode=mode, cache=cache, pages=P)
+        for backing, mode, cache in _MORE_MODES_BY_CACHE
+    ),
+    Options(backing="memfd", mode="none", pages=P, threads=4, noise=2),
+    Options(backing="memfd-private", mode="wp", pages=P, threads=4, noise=2),
+    Options(backing="tmpfs", mode="missing+wp+minor", pages=P, threads=4, noise=2),
+    Options(backing="memfd", mode="wp", marker=True, access="write", pages=P),
+    Options(backing="anon", mode="missing", pages=P),
+    Options(backing="memfd", mode="minor", wake_first=2, pages=SMALL),
+    Options(backing="memfd", mode="missing", cache="empty", threads=32, close_while_waiting=True, pages=499),
+    Options(backing="memfd", mode="missing", fork=True, pages=SMALL),
     Options(backing="memfd", mode="wp", kernel_access=True, pages=SMALL),
     Options(backing="memfd", mode="none", kernel_access=True, pages=P),
 ]
+"""Of the same ideas; left out with ``UFFD_FEWER_CASES``, where many kernels are emulated in turn."""
 
 
 def _id(options: Options) -> str:
@@ -79,6 +96,25 @@ def _measure(session: Session, options: Options) -> tuple[Result, Snapshot]:
     result = run(options)
     assert result.agrees
     return result, session.snapshot() - before
+
+
+def _in_vain(options: Options) -> bool:
+    """Whether threads may enter handle_userfault() for a page that has been mapped meanwhile.
+
+    Where a kernel faults around in MINOR regions, of threads that race for a page one maps it; one that is in
+    its fault already finds the page in the cache, and asks (mm/shmem.c). None waits, nobody gets a message.
+    """
+    return "minor" in options.mode and not skips(options.mode) and options.threads > 1
+
+
+def _measure_userfaults(session: Session, options: Options) -> tuple[Result, Snapshot, int]:
+    """And how often a userfault was raised in vain, which the workload cannot know."""
+    if not _in_vain(options):
+        return *_measure(session, options), 0
+    with calls_of("handle_userfault") as calls:
+        before = calls()
+        result, seen = _measure(session, options)
+        return result, seen, calls() - before
 
 
 def _own_userfaults(result: Result) -> Counter[str]:
@@ -102,11 +138,18 @@ class Seen:
     result: Result
     snapshot: Snapshot
     plan: Plan
+    in_vain: int
 
     def check_userfaults(self) -> None:
-        assert _begun(self.snapshot) == _own_userfaults(self.result)
+        own = _own_userfaults(self.result)
+        if self.in_vain:
+            assert own == Counter()
+            assert self.result.messages.total == 0
+            # By tracepoints it takes a wait to see one.
+            own["minor"] = 0 if self.plan.way("userfault") == "tracepoint" else self.in_vain
+        assert _begun(self.snapshot) == +own
         waits = self.snapshot.total("userfault_wait").count
-        total = self.result.expected_userfaults.total
+        total = own.total()
         if not self.result.options["same_page"]:
             assert waits == total + self.result.rewaits + self.result.signals
         resolved = self.snapshot.total("userfault", result="resolved").count
@@ -143,13 +186,26 @@ class Seen:
             return
         origin = "kernel" if self.options.kernel_access else "user"
         faults = {"backing": "shmem", "origin": origin, "uffd_mode": mode}
-        assert self.snapshot.total("read_fault", **faults).count == self.result.expected_faults
-        assert self.snapshot.total("read_fault", backing="shmem").count == self.result.expected_faults
+        own = self.own_read_faults()
+        assert self.snapshot.total("read_fault", **faults).count == own
+        assert self.snapshot.total("read_fault", backing="shmem").count == own
         ran = self.snapshot.total("read_fault", fault_around="ran", **faults).count
-        if "wp" in mode or "minor" in mode:
+        if skips(mode):
             assert ran == 0
+            if self.plan.way("fault_around_entered") != "none":
+                assert self.snapshot.total("read_fault", fault_around=HOW, **faults).count == own
         elif self.options.cache in (None, "full"):
-            assert ran == self.result.expected_faults
+            assert ran == own
+
+    def own_read_faults(self) -> int:
+        if self.result.expected_exact:
+            return self.result.expected_faults
+        if _in_vain(self.options):
+            # One for each window; who raced for it and asked in vain went the same way. Who came even later
+            # found the page mapped at once: a fault, but none of the read path.
+            return self.result.expected_faults_min + self.in_vain
+        # Of threads that race for a page the oracle knows the bounds, and rusage how many came too late.
+        return self.result.faults
 
     def check_read_faults_of_a_region_that_changed(self) -> None:
         """Those that waited belong to the mode they began in; the others began after it was gone."""
@@ -159,7 +215,7 @@ class Seen:
         ran = self.snapshot.total(
             "read_fault", uffd_mode=self.options.mode, backing="shmem", fault_around="ran"
         )
-        if "wp" in self.options.mode or "minor" in self.options.mode:
+        if skips(self.options.mode):
             assert ran.count == 0
 
     def check_pages(self) -> None:
@@ -168,19 +224,21 @@ class Seen:
         if self.options.unregister_while_waiting or self.options.close_while_waiting:
             return
         mapped = self.snapshot.total("fault_around_run", backing="shmem").sum
-        if self.options.mode == "none" or (self.options.mode == "missing" and self.options.cache is None):
+        if self.options.fork or self.options.backing == "anon":
+            return
+        if skips(self.options.mode):
+            assert mapped == 0
+        elif self.options.marker:
+            assert mapped == 0  # fault-around leaves pte markers alone
+        elif self.options.mode == "none" or self.options.cache in (None, "full"):
             # Every page of a full cache, and nothing else: UFFDIO_COPY and finish_fault() do not count.
-            if self.options.backing != "anon" and not self.options.fork:
-                expected = self.result.cached_before
-                assert mapped == expected
-        elif "wp" in self.options.mode or "minor" in self.options.mode:
-            assert mapped == 0 or self.options.fork
+            assert mapped == self.result.cached_before
 
 
-@pytest.mark.parametrize("options", [*MODE_CASES, *CROWD_CASES, *HARD_CASES], ids=_id)
+@pytest.mark.parametrize("options", possible([*CASES, *([] if FEWER else MORE_CASES)]), ids=_id)
 def test_counts_equal_the_workloads_own(session: Session, options: Options) -> None:
-    result, snapshot = _measure(session, options)
-    seen = Seen(options, result, snapshot, session.plan)
+    result, snapshot, in_vain = _measure_userfaults(session, options)
+    seen = Seen(options, result, snapshot, session.plan, in_vain)
     seen.check_userfaults()
     seen.check_ioctls()
     seen.check_read_faults()
@@ -201,10 +259,11 @@ def test_refused_userfaults_are_sigbus(session: Session, threads: int) -> None:
     # Failed faults are not read faults that completed; that fault-around ran ahead of them is seen.
     assert seen.total("read_fault", backing="shmem").count == 0
     if session.plan.way("map_pages") != "none":
-        assert seen.total("fault_around_run", uffd_mode="missing", backing="shmem").buckets[0] == SMALL
+        empty = seen.total("fault_around_run", uffd_mode="missing", backing="shmem").buckets[0]
+        assert empty == (0 if skips("missing") else SMALL)
 
 
-@pytest.mark.parametrize("mode", ["none", "missing", "wp"])
+@pytest.mark.parametrize("mode", [m for m in ("none", "missing", "wp") if m == "none" or m in SUPPORTED])
 def test_faults_of_the_kernel_itself_are_apart(session: Session, mode: str) -> None:
     cache: Cache = "empty" if mode == "missing" else "full"
     result, seen = _measure(

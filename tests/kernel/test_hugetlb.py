@@ -7,19 +7,23 @@ from pathlib import Path
 import pytest
 
 from profiler.hooks.session import Session
-from profiler.workload.run import Options, UnavailableError, run
+from profiler.workload.run import Options, UnavailableError
+from tests.kernel.emulated import run
+from tests.modes import possible
 
 PAGES = 7
 
 
 @pytest.mark.parametrize(
     "options",
-    [
-        Options(backing="hugetlb", mode="missing", cache="empty", pages=PAGES),
-        Options(backing="hugetlb", mode="missing", cache="empty", access="write", pages=PAGES),
-        Options(backing="hugetlb", mode="minor", cache="full", pages=PAGES),
-        Options(backing="hugetlb", mode="wp", populate=True, marker=True, access="write", pages=PAGES),
-    ],
+    possible(
+        [
+            Options(backing="hugetlb", mode="missing", cache="empty", pages=PAGES),
+            Options(backing="hugetlb", mode="missing", cache="empty", access="write", pages=PAGES),
+            Options(backing="hugetlb", mode="minor", cache="full", pages=PAGES),
+            Options(backing="hugetlb", mode="wp", populate=True, marker=True, access="write", pages=PAGES),
+        ]
+    ),
     ids=lambda options: f"{options.mode}-{options.access}",
 )
 def test_userfaults_of_huge_pages(session: Session, options: Options) -> None:

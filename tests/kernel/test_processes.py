@@ -14,7 +14,8 @@ from profiler.hooks.catalogue import WayName
 from profiler.hooks.processes import COUNTED, FOLLOWED
 from profiler.hooks.request import Request
 from profiler.hooks.session import Session
-from profiler.workload.run import Gated, Options, gated, run
+from profiler.workload.run import Gated, Options, gated
+from tests.kernel.emulated import run
 from tests.kernel.missed import nothing_missed
 
 OURS = Options(backing="memfd", mode="minor", pages=61)

@@ -17,7 +17,9 @@ from profiler.hooks.request import Request
 from profiler.hooks.session import Session
 from profiler.slots import RESOLVE_OPS, time_boundaries_ns
 from profiler.snapshot import Snapshot
-from profiler.workload.run import Options, run
+from profiler.workload.run import Options
+from tests.kernel.emulated import run
+from tests.modes import possible
 
 RESOLVER = Path(__file__).with_name("resolver.py")
 RESULTS = {"ok": "ok", "EAGAIN": "eagain", "EEXIST": "eexist"}
@@ -82,7 +84,7 @@ WORKLOADS = [
 ]
 
 
-@pytest.mark.parametrize("options", WORKLOADS, ids=lambda o: " ".join(o.argv()).replace("--", ""))
+@pytest.mark.parametrize("options", possible(WORKLOADS), ids=lambda o: " ".join(o.argv()).replace("--", ""))
 def test_ioctls_equal_the_workloads_own(asked: Session, options: Options) -> None:
     before = asked.snapshot()
     result = run(options)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from profiler.workload.run import Options, run
+from profiler.workload.run import Options
 from tests.exposition import families
+from tests.kernel.emulated import run
 from tests.service.running import PATIENCE, running
 from tests.ways import AVAILABLE
 

@@ -93,7 +93,8 @@ class Running:
 
     def figure(self, name: str, **labels: str) -> float:
         """Sum of the series of one name whose labels match."""
-        text = self.get("/metrics").text
+        lines = self.get("/metrics").text.splitlines(keepends=True)
+        text = "".join(line for line in lines if line.startswith(name))  # to parse all takes a while
         found = [
             sample.value
             for family in text_string_to_metric_families(text)
@@ -111,11 +112,16 @@ class Running:
         return int(self.status()["VmRSS"].split()[0]) * 1024
 
     def end(self, number: int = signal.SIGTERM) -> float:
-        """Send a signal and wait; returns the seconds that it took."""
+        """Send a signal and wait; returns the seconds that it took. One that does not end is killed."""
         begun = time.monotonic()
         with suppress(ProcessLookupError):
             os.kill(self.pid, number)
-        self.process.wait(PATIENCE)
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
         return time.monotonic() - begun
 
 

@@ -52,7 +52,7 @@ def test_an_answer_under_way_is_finished(tmp_path: Path) -> None:
         answer = b"".join(iter(lambda: asking.recv(1 << 16), b""))
     head, body = answer.split(b"\r\n\r\n", 1)
     assert head.startswith(b"HTTP/1.1 200 ")
-    assert json.loads(body)["schema"] == "uffd-profiler/profile/1"
+    assert json.loads(body)["schema"] == "uffd-profiler/profile/2"
 
 
 def test_sigterm_while_attaching(tmp_path: Path) -> None:

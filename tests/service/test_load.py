@@ -14,6 +14,10 @@ RATE = 200
 SECONDS = 30
 STREAMS = 50
 MIB = 1 << 20
+UNSEEN = 50_000
+"""By tracepoints a userfault leaves no trace, nor does its fault, whose page is filled between its message
+and the thread's own look whether it must wait (must_wait in handle_userfault(), fs/userfaultfd.c): at most
+one in as many. An interrupt there does it: 1 or 2 of 300 000 to 500 000 were so, in 5 of 19 runs."""
 
 
 @dataclass
@@ -76,11 +80,24 @@ async def answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
     return status, await reader.readexactly(length)
 
 
+def _faults(service: Running) -> float:
+    return service.figure("uffd_read_fault_duration_seconds_count", uffd_mode="minor")
+
+
+def _userfaults(service: Running) -> float:
+    return service.figure("uffd_userfaults_begun_total", reason="minor")
+
+
+def _unseen(service: Running, own: int) -> int:
+    ways = {hook["name"]: hook["way"] for hook in service.get("/-/ready").json()["hooks"]}
+    return own // UNSEEN if ways["userfault"] == "tracepoint" else 0
+
+
 def test_two_hundred_scrapes_a_second_beside_fifty_streams(service: Running) -> None:
     for _ in range(50):
         service.get("/metrics", Accept_Encoding="gzip")
     memory = service.resident_bytes()
-    before = service.figure("uffd_userfaults_begun_total", reason="minor")
+    before, waited_before = _faults(service), _userfaults(service)
     load = Load(service.port)
 
     async def both() -> int:
@@ -102,8 +119,12 @@ def test_two_hundred_scrapes_a_second_beside_fifty_streams(service: Running) -> 
     assert load.events >= STREAMS * SECONDS * 0.8, load.events
     assert service.resident_bytes() - memory < 16 * MIB
     assert service.resident_bytes() < 96 * MIB
-    assert service.figure("uffd_userfaults_begun_total", reason="minor") - before == own > 0
     assert service.figure("uffd_profiler_missed_events_total") == 0
+    # Each touch is one read fault, and one userfault.
+    unseen = _unseen(service, own)
+    assert own - unseen <= _faults(service) - before <= own
+    assert own > 0
+    assert own - unseen <= _userfaults(service) - waited_before <= own
     assert service.figure("uffd_profiler_event_streams") == 0
 
 

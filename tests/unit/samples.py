@@ -147,9 +147,20 @@ def fentry_slots() -> dict[str, dict[Labels, Slot]]:
         ("wp", "shmem"): slot("userfault_wait", spread(127, 11_000, 60_000_000)),
     }
     slots["swap_fault"] = {
-        ("swap_slot", "no"): slot("swap_fault", spread(211, 3_000, 900_000)),
-        ("swap_slot", "yes"): slot("swap_fault", spread(59, 3_100, 700_000)),
-        ("other", "yes"): slot("swap_fault", spread(23, 600, 5_000)),
+        ("swap_slot", "no", "minor"): slot("swap_fault", spread(97, 900, 20_000)),
+        ("swap_slot", "no", "major"): slot("swap_fault", spread(211, 3_000, 900_000)),
+        ("swap_slot", "yes", "major"): slot("swap_fault", spread(59, 3_100, 700_000)),
+        ("migration", "no", "retried"): slot("swap_fault", spread(7, 4_000, 80_000)),
+        ("hwpoison", "no", "poisoned"): slot("swap_fault", [1_100]),
+        ("marker_uffd_wp", "yes", "minor"): slot("swap_fault", spread(23, 600, 5_000)),
+    }
+    slots["shmem_swapin"] = {
+        ("minor",): slot("shmem_swapin", spread(5, 700, 2_000)),
+        ("major",): slot("shmem_swapin", spread(31, 2_900, 600_000)),
+    }
+    slots["swap_read"] = {
+        ("swap_entry",): slot("swap_read", [1] * 211 + [8] * 59),
+        ("shmem",): slot("swap_read", [1] * 3 + [8] * 27 + [5]),
     }
     slots["resolve"] = {
         ("copy", "ok"): slot("resolve", spread(491, 900, 80_000)),

@@ -89,20 +89,20 @@ def independent() -> Independent:
     return Independent()
 
 
-@pytest.mark.parametrize("key", [*layout._MEMBERS, *layout._MAPLE_MEMBERS])
+_TREES = (layout._MAPLE_MEMBERS, layout._RB_MEMBERS)
+
+
+@pytest.mark.parametrize("key", [*layout._MEMBERS, *_TREES[0], *_TREES[1]])
 def test_offsets_that_the_programs_use(btf: Btf, independent: Independent, key: str) -> None:
-    struct_name = key.split("__")[0]
-    alternatives = (layout._MEMBERS | layout._MAPLE_MEMBERS)[key]
-    owner = independent.named.get((4, struct_name))
-    if owner is None and key in layout._MAPLE_MEMBERS:
-        with pytest.raises(layout.MissingMemberError, match=struct_name):
-            layout.maple_tree(btf)
+    found = layout.offsets(btf) | layout.tree_of_vmas(btf)
+    (absent,) = (tree for tree in _TREES if not any(f"OFF_{member}" in found for member in tree))
+    if key in absent:  # a kernel keeps its VMAs in one of the two
         return
-    assert owner is not None
-    places = {name: offset for name, offset, _, _ in independent.members(owner)}
-    wanted = next(places[name] for name in alternatives if name in places)
-    found = layout.offsets(btf) if key in layout._MEMBERS else layout.maple_tree(btf)
-    assert found[f"OFF_{key}"] == wanted
+    places = {
+        name: offset for name, offset, _, _ in independent.members(independent.named[4, key.split("__")[0]])
+    }
+    alternatives = (layout._MEMBERS | _TREES[0] | _TREES[1])[key]
+    assert found[f"OFF_{key}"] == next(places[name] for name in alternatives if name in places)
 
 
 @pytest.mark.parametrize("name", ["vm_area_struct", "task_struct", "page", "mm_struct", "inode", "sock"])
@@ -196,7 +196,7 @@ def test_an_older_name_of_a_member_is_found(btf: Btf, monkeypatch: pytest.Monkey
 
 
 def test_the_maple_nodes_are_as_the_walk_knows_them(btf: Btf) -> None:
-    found = layout.maple_tree(btf)
+    found = layout.tree_of_vmas(btf)
     # include/linux/maple_tree.h, 64 bit: 16 and 10 slots.
     assert (found["MAPLE_RANGE_64_PIVOTS"], found["MAPLE_ARANGE_64_PIVOTS"]) == (15, 9)
     assert found["MAPLE_LEAF_64"] != found["MAPLE_ARANGE_64"]

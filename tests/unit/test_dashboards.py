@@ -191,7 +191,7 @@ def test_every_histogram_is_shown_as(suffix: str) -> None:
     asked = {name for name in needed() if name.endswith("_bucket")}
     exprs = [query.expr for query in queries()]
     beginning = "histogram_quantile" if suffix == "quantiles" else "sum by (le) "
-    assert len(asked) == 5
+    assert len(asked) == 6
     for name in asked:
         assert any(e.startswith(beginning) and name in e for e in exprs), name
 

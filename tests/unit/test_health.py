@@ -46,6 +46,8 @@ def test_what_grows_is_alive() -> None:
         "huge_page_mapped": None,
         "userfault": None,
         "swap_entry": None,
+        "shmem_swapin": None,
+        "swap_read": None,
         "resolve": None,
     }
 

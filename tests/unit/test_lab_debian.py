@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from profiler.errors import UserError
+from profiler.errors import Exit, UserError
 from profiler.lab import apt, debian
 from profiler.lab.cache import cache_directory
 from tests.unit.test_lab_image import RELEASE, bzimage
@@ -27,13 +27,22 @@ TOOLS = {
 for word; do case "$word" in
 indextargets) cat "$TOOLS/targets"; exit ;;
 update) echo update >> "$TOOLS/calls"; cat "$TOOLS/update-says" >&2; exit 0 ;;
-download) cat "$TOOLS/download-says" >&2; [ ! -s "$TOOLS/download-says" ] || exit 100; touch linux.deb ;;
+download) cat "$TOOLS/download-says" >&2; [ ! -s "$TOOLS/download-says" ] || exit 100
+    for package; do :; done; touch "${package}_1_amd64.deb" ;;
 esac; done
 """,
     "apt-cache": 'cat "$TOOLS/packages"',
     "dpkg-deb": """\
+[ "$1" != --field ] || { cat "$TOOLS/depends"; exit; }
 [ ! -s "$TOOLS/dpkg-says" ] || { cat "$TOOLS/dpkg-says" >&2; exit 2; }
-mkdir -p "$3/boot" "$3/lib/modules/RELEASE" && cp "$TOOLS/image" "$3/boot/vmlinuz-RELEASE"
+case "$2" in
+*/linux-image-*+deb14-*) mkdir -p "$3/usr/share/doc" ;;
+*/linux-binary-*)
+    mkdir -p "$3/usr/lib/modules/RELEASE" && cp "$TOOLS/image" "$3/usr/lib/modules/RELEASE/vmlinuz" ;;
+*/linux-base-*) mkdir -p "$3/usr/lib/modules/RELEASE" && touch "$3/usr/lib/modules/RELEASE/config" ;;
+*/linux-modules-*) mkdir -p "$3/usr/lib/modules/RELEASE/kernel" ;;
+*) mkdir -p "$3/boot" "$3/lib/modules/RELEASE" && cp "$TOOLS/image" "$3/boot/vmlinuz-RELEASE" ;;
+esac
 """,
     "depmod": 'touch "$2/lib/modules/$3/modules.dep"',
 }
@@ -43,6 +52,7 @@ FILES = {
     "update-says": "",
     "download-says": "",
     "dpkg-says": "",
+    "depends": "linux-base (>= 4), kmod\n",
     "calls": "",
 }
 
@@ -86,6 +96,21 @@ def test_a_kernel_is_fetched_once_and_is_whole(tools: Path) -> None:
     (tools / "apt-get").unlink()  # a hit asks nobody
     assert debian.debian_kernel("6.1") == kernel
     assert (calls(tools), cached()) == (1, {".lock", "debian-6.1"})
+
+
+def test_a_kernel_in_parts_is_put_together(tools: Path) -> None:
+    """As forky and sid have it: an empty package whose dependencies hold the files."""
+    release = "7.2.13+deb14-amd64"
+    (tools / "packages").write_text(f"linux-image-6.1.0-56-amd64\nlinux-image-{release}\n")
+    parts = ", ".join(f"linux-{part}-{release} (= 7.2.13-1)" for part in ("base", "binary", "modules"))
+    (tools / "depends").write_text(f"dracut | initramfs-tools, {parts}\n")
+    kernel = debian.debian_kernel("sid")
+    assert kernel.modules is not None
+    assert (kernel.modules / "kernel").is_dir()
+    assert {path.name for path in kernel.image.parent.iterdir()} == {
+        f"vmlinuz-{RELEASE}",
+        f"config-{RELEASE}",
+    }
 
 
 def test_two_at_once_fetch_once(tools: Path) -> None:
@@ -149,6 +174,10 @@ def test_a_failure_is_one_sentence_and_leaves_no_cache(
     with pytest.raises(UserError, match=sentence) as error:
         debian.debian_kernel("6.1")
     assert "\n" not in str(error.value)
+    wrong_image = "x86" in sentence  # as if a person had given it
+    assert error.value.code == (
+        Exit.OUTPUT if "full" in sentence else Exit.USAGE if wrong_image else Exit.CANNOT_TELL
+    )
     assert cached() == {".lock"}
 
 
@@ -156,13 +185,14 @@ def test_a_failure_is_one_sentence_and_leaves_no_cache(
 def test_a_missing_tool_is_one_sentence(tools: Path, monkeypatch: pytest.MonkeyPatch, tool: str) -> None:
     (tools / tool).unlink()
     monkeypatch.setenv("PATH", str(tools))
-    with pytest.raises(UserError, match=tool):
+    with pytest.raises(UserError, match=tool) as error:
         debian.debian_kernel("6.1")
+    assert error.value.code == Exit.CANNOT_TELL
 
 
 def test_a_name_we_do_not_have_lists_those_we_have() -> None:
     with pytest.raises(
-        UserError, match=r"unknown kernel debian:9; give debian:6\.1, or the path of a bzImage"
+        UserError, match=r"unknown kernel debian:9; give debian:5\.10, .*debian:sid, or the path of a bzImage"
     ):
         debian.debian_kernel("9")
 

@@ -64,6 +64,30 @@ def test_another_file_is_refused_in_one_sentence(tmp_path: Path, content: bytes)
     assert str(image) in str(error.value)
 
 
+def vmlinux(machine: int = 62, note: bytes = ELF[64:]) -> bytes:
+    """An ELF file with the kernel's banner, and the note that makes it startable."""
+    header = bytearray(ELF[:64])
+    struct.pack_into("<H", header, 18, machine)
+    return bytes(header) + b"\0" * 960 + b"Linux version 6.1.192-lab-seed (lab@here) #1\n" + note
+
+
+def test_a_vmlinux_is_an_image_and_knows_its_release(tmp_path: Path) -> None:
+    assert read_kernel(write_image(tmp_path, vmlinux())).release == "6.1.192-lab-seed"
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (vmlinux(note=b""), "cannot start, as it can a vmlinux built with CONFIG_PVH; give the bzImage"),
+        (vmlinux(machine=183), "is not an x86 kernel image"),
+    ],
+    ids=["no PVH", "arm64"],
+)
+def test_an_elf_file_that_cannot_be_started_is_refused(tmp_path: Path, content: bytes, sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        read_kernel(write_image(tmp_path, content))
+
+
 @pytest.mark.parametrize("name", ["missing", "."])
 def test_unreadable_image_is_one_sentence(tmp_path: Path, name: str) -> None:
     with pytest.raises(UserError, match=r"cannot read the kernel image .*; give debian:6\.1 or the path"):

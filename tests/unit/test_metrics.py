@@ -54,7 +54,7 @@ def test_names_follow_the_rules(name: str) -> None:
             assert "total" not in sample.labels.values()
         # One prefix for the kernel's behaviour, one for the profiler itself.
         about_kernel = family.name.removeprefix("uffd_").split("_")[0] in (
-            "page", "read", "gup", "fault", "userfault", "userfaults", "resolve", "swap",
+            "page", "read", "gup", "fault", "userfault", "userfaults", "resolve", "swap", "shmem",
         )  # fmt: skip
         assert about_kernel != family.name.startswith("uffd_profiler_"), family.name
 

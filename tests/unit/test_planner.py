@@ -117,6 +117,8 @@ def test_a_kernel_with_neither_fentry_nor_kprobes() -> None:
         "huge_page_mapped": "none",
         "userfault": "tracepoint",
         "swap_entry": "none",
+        "shmem_swapin": "none",
+        "swap_read": "none",
         "resolve": "none",
     }
     assert chosen.hook("pages_mapped").reason == BY_TRACEPOINTS

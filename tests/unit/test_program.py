@@ -14,12 +14,24 @@ from profiler.hooks import program
 from profiler.hooks.catalogue import HOOKS, SYMBOLS, Hook, Way
 from profiler.hooks.planner import Plan, plan
 from profiler.kernel import layout
+from profiler.pte import constants
+from profiler.pte.named import NAMES, named
 
 SOURCES = sorted(path for path in program.folder().iterdir() if path.suffix in (".c", ".h"))
-OFFSETS = {f"OFF_{key}" for key in (*layout._MEMBERS, *layout._MAPLE_MEMBERS)}
+OFFSETS = {
+    f"OFF_{key}"
+    for members in (layout._MEMBERS, layout._MAPLE_MEMBERS, layout._RB_MEMBERS, layout._FOLIO_MEMBERS)
+    for key in members
+}
 MAPLE = {"MAPLE_LEAF_64", "MAPLE_ARANGE_64", "MAPLE_RANGE_64_PIVOTS", "MAPLE_ARANGE_64_PIVOTS"}
+PTE = set(constants.constants(named(NAMES[0])))
 FACTS = dict.fromkeys(
-    OFFSETS | MAPLE | {f"{prefix}_{name}" for name in SYMBOLS for prefix in ("ADDRESS", "NARGS")}, 1
+    OFFSETS
+    | MAPLE
+    | PTE
+    | {"PG_HEAD"}
+    | {f"{prefix}_{name}" for name in SYMBOLS for prefix in ("ADDRESS", "NARGS")},
+    1,
 )
 
 
@@ -35,7 +47,7 @@ def everything() -> Plan:
     return plan(lambda hook, way: None, asked=ASKED)
 
 
-def constants() -> set[str]:
+def given() -> set[str]:
     found = set()
     for option in program.flags(everything(), FACTS, 2, True):
         match = re.fullmatch(r"-D(\w+)=.*", option)
@@ -74,12 +86,12 @@ def test_the_scan_sees_what_is_used() -> None:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.name))
 def test_every_constant_used_is_defined(path: Path) -> None:
-    assert used(path) - constants() - defined_in_c() == set()
+    assert used(path) - given() - defined_in_c() == set()
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.name))
 def test_no_constant_of_ours_is_defined_twice(path: Path) -> None:
-    ours = set(re.findall(r"#define\s+(\w+)", code(path))) & constants()
+    ours = set(re.findall(r"#define\s+(\w+)", code(path))) & given()
     assert ours == set()
 
 
@@ -94,7 +106,10 @@ def test_every_slot_and_label_is_used() -> None:
     backings = {f"BACKING_{name.upper()}" for name in slots.BACKINGS}
     ops = {f"OP_{name.upper()}" for name in slots.RESOLVE_OPS}
     answers = {f"RESOLVED_{name.upper()}" for name in slots.RESOLVE_RESULTS}
-    assert outcomes | results | missed | backings | ops | answers <= text
+    swap = {f"SWAP_{name.upper()}" for name in slots.SWAP_RESULTS}
+    shmem = {f"SHMEM_SWAPIN_{name.upper()}" for name in slots.SHMEM_SWAPIN_RESULTS}
+    readers = {f"SWAP_READ_BY_{name.upper()}" for name in slots.SWAP_READERS}
+    assert outcomes | results | missed | backings | ops | answers | swap | shmem | readers <= text
 
 
 def test_every_offset_looked_up_is_used() -> None:

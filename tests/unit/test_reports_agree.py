@@ -3,12 +3,14 @@
 
 import json
 import re
+from dataclasses import replace
 from html import unescape
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from profiler.commands.uffd_wp_entry import COUNTED
 from profiler.hooks.planner import Plan
 from profiler.profile import Command, KernelFacts, Profile
 from profiler.reports import html, text, units
@@ -41,7 +43,7 @@ def test_every_figure_is_the_same_in_all_three(name: str) -> None:
     profile = samples.ALL[name]()
     report, page = text.render(profile), words_of(html.render(profile))
     document = json.loads(reports_json.render(profile))
-    families = ("page_fault", "read_fault", "fault_around_run", "userfault_begun", "swap_fault", "resolve")
+    families = set(FAMILIES) - {"userfault", "userfault_wait_begun", "userfault_wait", "missed"}
     for family in families:
         for entry in document["families"][family] or ():
             figures = [str(entry["count"])]
@@ -96,7 +98,9 @@ def profiles(draw: st.DrawFn) -> Profile:
     intervals = samples.intervals_of(total, 3) if draw(st.booleans()) and total.duration_ns > 3 else ()
     words = st.text(st.characters(), max_size=20)
     command = draw(st.none() | st.builds(Command, st.tuples(words, words), st.none() | st.integers(0, 255)))
-    kernel = draw(st.builds(KernelFacts, words, words, st.none() | BIG, st.none() | BIG))
+    doubts = st.lists(words, max_size=2).map(tuple)
+    facts = st.builds(KernelFacts, words, words, st.none() | BIG, st.none() | BIG, pte_doubts=doubts)
+    kernel = replace(draw(facts), uffd_wp_entry=draw(st.none() | st.sampled_from(COUNTED)))
     return samples.profile(plan, total, intervals, command=command, kernel=kernel, attach_ns=draw(BIG))
 
 

@@ -24,6 +24,8 @@ def test_tracepoints() -> None:
             "userfault{result=sigbus}",
             "userfault{result=nowait}",
             "swap_fault",
+            "shmem_swapin",
+            "swap_read",
         ),
         BY_TRACEPOINTS,
     )
@@ -42,7 +44,7 @@ def test_fentry_with_do_fault_around_inlined() -> None:
 
 def test_without_hooks_a_family_says_why() -> None:
     found = availability.unavailable(samples.bare_plan())
-    for name in ("read_fault", "fault_around_run", "userfault", "userfault_wait", "swap_fault"):
+    for name in ("read_fault", "fault_around_run", "userfault", "userfault_wait", "swap_fault", "swap_read"):
         assert found[name] == "not available: nothing of it is a symbol here"
     assert "page_fault" not in found
 
@@ -63,6 +65,26 @@ def test_huge_pages_that_are_not_counted_are_a_note() -> None:
     plan = samples.fentry_plan(frozenset({"do_set_pmd"}))
     assert "do_set_pmd is not a symbol" in availability.notes(plan, "fault_around_run")[0]
     assert not availability.notes(samples.fentry_plan(), "fault_around_run")
+
+
+def test_what_was_read_from_swap_is_told_only_of_the_hooks_that_are_there() -> None:
+    shmem = {"shmem_swapin_folio", "shmem_swapin_page"}
+    found = availability.unavailable(samples.fentry_plan(frozenset(shmem)))
+    assert "shmem_swapin_folio is not a symbol" in found["shmem_swapin"]
+    assert found["swap_read{by=shmem}"] == found["shmem_swapin"]
+    assert "swap_read{by=swap_entry}" not in found
+    assert "swap_read" not in found
+    found = availability.unavailable(samples.fentry_plan(frozenset({"do_swap_page"})))
+    assert found["swap_read{by=swap_entry}"] == found["swap_fault"]
+    assert "swap_read{by=shmem}" not in found
+
+
+def test_without_the_reads_a_major_swap_in_of_shared_memory_looks_like_a_minor_one() -> None:
+    reads = frozenset({"swap_read_folio", "swap_readpage"})
+    found = availability.unavailable(samples.fentry_plan(reads))
+    assert found["shmem_swapin{result=major}"].endswith("; they are among the minor ones")
+    assert "swap_fault{result=major}" not in found
+    assert "shmem_swapin{result=major}" not in availability.unavailable(samples.fentry_plan())
 
 
 @pytest.mark.parametrize("family", ["userfault", "fault_around_run"])

@@ -37,11 +37,21 @@ def test_the_c_side_gets_every_base_and_no_other() -> None:
         ("OP", slots.RESOLVE_OPS),
         ("RESOLVED", slots.RESOLVE_RESULTS),
         ("MISSED", slots.MISSED),
+        ("SWAP_KIND", slots.SWAP_KINDS),
+        ("SHMEM_SWAPIN", slots.SHMEM_SWAPIN_RESULTS),
+        ("SWAP_READ_BY", slots.SWAP_READERS),
     ],
 )
 def test_an_enumeration_is_its_tuple(prefix: str, values: tuple[str, ...]) -> None:
     found = {name: value for name, value in definitions().items() if name.startswith(f"{prefix}_")}
     assert found == {f"{prefix}_{value.upper()}": index for index, value in enumerate(values)}
+
+
+def test_results_of_a_swap_entry_are_an_index() -> None:
+    """Beside the other enumerations that begin with ``SWAP_``."""
+    assert [definitions()[f"SWAP_{name.upper()}"] for name in slots.SWAP_RESULTS] == list(
+        range(len(slots.SWAP_RESULTS))
+    )
 
 
 def test_lengths_of_the_axes() -> None:
@@ -53,6 +63,7 @@ def test_lengths_of_the_axes() -> None:
     assert defined["OUTCOMES"] == len(slots.OUTCOMES)
     assert defined["RESULTS"] == len(slots.RESULTS)
     assert defined["UFFD_WP_STATES"] == len(slots.UFFD_WP)
+    assert defined["SWAP_RESULTS"] == len(slots.SWAP_RESULTS)
     assert defined["RESOLVE_OPS"] == len(slots.RESOLVE_OPS)
     assert defined["RESOLVE_RESULTS"] == len(slots.RESOLVE_RESULTS)
     assert defined["TIME_UNIT"] == slots.TIME_UNIT_NS
@@ -99,8 +110,10 @@ def test_a_modes_name_says_its_bits(mode: int) -> None:
         ("fault_around_run", ("missing+minor", "file"), 5 * 2 + 1),
         ("userfault", ("minor", "anon", "sigbus"), (2 * 4 + 2) * 4 + 1),
         ("userfault_wait", ("wp", "hugetlb"), 1 * 4 + 3),
-        ("swap_fault", ("other", "no"), 1 * 2),
-        ("swap_fault", ("swap_slot", "yes"), 1),
+        ("swap_fault", ("marker_uffd_wp", "no", "poisoned"), (4 * 2 + 0) * 5 + 3),
+        ("swap_fault", ("swap_slot", "yes", "error"), 1 * 5 + 4),
+        ("shmem_swapin", ("major",), 1),
+        ("swap_read", ("shmem",), 1),
         ("resolve", ("move", "eexist"), 6 * 4 + 2),
     ],
 )

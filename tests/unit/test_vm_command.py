@@ -9,10 +9,10 @@ import pytest
 
 from profiler.commands import vm
 from profiler.errors import Exit, UserError
-from profiler.lab import initramfs, qemu
+from profiler.lab import built, initramfs, qemu, requirements
 from profiler.lab.image import Kernel
 from profiler.lab.vm import run_in_vm
-from tests.unit.test_lab_image import bzimage
+from tests.unit.test_lab_image import RELEASE, bzimage
 
 
 def parse(*words: str) -> argparse.Namespace:
@@ -56,6 +56,53 @@ def test_a_path_is_a_kernel_image(tmp_path: Path) -> None:
     image = tmp_path / "bzImage"
     image.write_bytes(bzimage())
     assert vm.find_kernel(str(image)).image == image
+
+
+def test_what_the_users_kernel_lacks_is_said_and_it_is_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = tmp_path / "bzImage"
+    image.write_bytes(bzimage())
+    options = dict.fromkeys([*requirements._TO_BOOT, *requirements._TO_USE], "y") | {"DEBUG_FS": "n"}
+    (tmp_path / f"config-{RELEASE}").write_text("".join(f"CONFIG_{k}={v}\n" for k, v in options.items()))
+    assert vm.find_kernel(str(image)).image == image
+    assert capsys.readouterr().err == (
+        f"uffd-profiler vm: kernel {image}: without CONFIG_DEBUG_FS fault_around_bytes cannot be read\n"
+    )
+
+
+def test_what_the_vm_cannot_do_without_is_said_before_it_boots(tmp_path: Path) -> None:
+    image = tmp_path / "bzImage"
+    image.write_bytes(bzimage())
+    (tmp_path / f"config-{RELEASE}").write_text("CONFIG_SMP=y\n")
+    with pytest.raises(UserError, match=r"built without CONFIG_64BIT, .*CONFIG_9P_FS; switch them on"):
+        vm.find_kernel(str(image))
+
+
+@pytest.mark.parametrize("code", [Exit.USAGE, Exit.CANNOT_TELL])
+def test_kernels_are_fetched_without_a_command_and_one_does_not_stop_the_others(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: Exit
+) -> None:
+    """The exit code is the one that ``--kernel`` would give."""
+    asked = []
+
+    def make(name: str) -> Kernel:
+        asked.append(name)
+        if name == "seed":
+            raise UserError("no room", code)
+        return Kernel(tmp_path, "6.1", None)
+
+    monkeypatch.setattr(built, "built_kernel", make)
+    args = parse("--fetch", "lab:seed", "lab:ungated")
+    with pytest.raises(UserError, match=r"^no room$") as error:
+        vm.run(args)
+    assert (asked, error.value.code) == (["seed", "ungated"], code)
+    assert vm.run(parse("--fetch", "lab:ungated")) == Exit.OK
+
+
+def test_fetching_and_running_at_once_is_refused() -> None:
+    with pytest.raises(SystemExit):
+        parse("--fetch", "lab:seed", "--", "true")
 
 
 @pytest.fixture
@@ -143,3 +190,31 @@ def test_streams_and_exit_code_come_back(
     put_qemu(tmp_path, monkeypatch, f"printf '{frames}' >&$answers; exec sleep 60")
     assert run_in_vm(kernel, ["true"]) == 7
     assert capfdbinary.readouterr() == (b"a\r\n", b"\xff")
+
+
+def test_a_guest_that_hangs_while_it_boots_is_started_once_more(
+    kernel: Kernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = r"S\3\000\000\0006.1X\1\000\000\000\7"
+    works = f"printf '{frames}' >&$answers; exec sleep 60"
+    hangs = f"test -e {tmp_path}/hung || {{ touch {tmp_path}/hung; exec sleep 60; }}; "
+    put_qemu(tmp_path, monkeypatch, hangs + works)
+    told: list[str] = []
+    assert run_in_vm(kernel, ["true"], boot_seconds=0.5, again=told.append) == 7
+    (why,) = told
+    assert "did not get as far as running the command within 0.5 s" in why
+
+
+@pytest.mark.parametrize(("limit", "starts"), [({"boot_seconds": 0.3}, 2), ({"timeout": 0.3}, 1)])
+def test_a_kernel_that_always_hangs_is_not_started_for_ever_nor_beyond_the_timeout(
+    kernel: Kernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: dict[str, float], starts: int
+) -> None:
+    put_qemu(tmp_path, monkeypatch, f"echo $$ >> {tmp_path}/pids; exec sleep 60")
+    told: list[str] = []
+    with pytest.raises(UserError, match=r"did not get as far as running the command within 0\.3 s") as error:
+        run_in_vm(kernel, ["true"], again=told.append, **limit)  # type: ignore[arg-type]
+    assert error.value.code == Exit.CANNOT_TELL
+    assert len(told) == starts - 1
+    pids = (tmp_path / "pids").read_text().split()
+    assert len(pids) == starts
+    assert not any(Path("/proc", pid).exists() for pid in pids)

@@ -88,7 +88,7 @@ def test_a_result_goes_through_json() -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"version": 2}, "version 2, not 1"),
+        ({"version": 1}, "version 1, not 2"),
         ({"touches": "3"}, "result.touches is '3'"),
         ({"touches": True}, "result.touches is True"),
         ({"touches": None}, "result.touches is None"),

@@ -37,12 +37,12 @@ export function draw(chart, { figures, limits, range: [first, last], told, words
     if (!at(i)) continue;
     let floor = HEIGHT;
     const parts = [];
-    const told = [];
+    const said = [];
     for (const [name, { buckets }] of kinds) {
       if (!buckets[i]) continue;
       const height = Math.max(LEAST, (buckets[i] / highest) * (HEIGHT - 2));
       floor = Math.max(0, floor - height);
-      told.push(`${told[name] ?? ''} ${count(buckets[i])}`.trim());
+      said.push(`${told?.[name] ?? ''} ${count(buckets[i])}`.trim());
       parts.push(
         svg('rect', {
           class: name,
@@ -53,7 +53,7 @@ export function draw(chart, { figures, limits, range: [first, last], told, words
         }),
       );
     }
-    drawn.push(svg('g', {}, svg('title', {}, `${bucketWords(limits, i)}: ${told.join(', ')}`), ...parts));
+    drawn.push(svg('g', {}, svg('title', {}, `${bucketWords(limits, i)}: ${said.join(', ')}`), ...parts));
   }
   const base = svg('line', { class: 'base', x1: 0, x2: '100%', y1: HEIGHT, y2: HEIGHT });
   chart.replaceChildren(...grid, ...drawn, base);

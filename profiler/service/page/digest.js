@@ -13,6 +13,11 @@ function parts(cumulative) {
   });
 }
 
+function kindOf(view, set) {
+  if (view.counts) return { count: view.counts(set), buckets: null };
+  return { count: set.count, buckets: set.buckets ? parts(set.buckets) : null };
+}
+
 /** Family → Map of rows; `null` for a family that is not available. */
 export function digest(families) {
   const found = {};
@@ -27,7 +32,7 @@ export function digest(families) {
         add(row, {
           sum: set.sum_ns ?? 0,
           wait: set.wait_ns ?? 0,
-          kinds: { [view.kind(set)]: { count: set.count, buckets: set.buckets ? parts(set.buckets) : null } },
+          kinds: { [view.kind(set)]: kindOf(view, set) },
         }),
       );
     }

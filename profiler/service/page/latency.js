@@ -11,9 +11,9 @@ import { add, buckets, nothing, quantile, total, used } from './figures.js';
 import { atMost, count, duration, NOTHING } from './format.js';
 import { legend, occurring } from './legend.js';
 import { scale } from './timeaxis.js';
-import { FAULT, keys, label, READ, RESOLVE, SWAP, VIEWS, WAIT } from './views.js';
+import { FAULT, keys, label, READ, RESOLVE, SHMEM, SWAP, VIEWS, WAIT } from './views.js';
 
-const FAMILIES = [READ, WAIT, RESOLVE, FAULT, SWAP];
+const FAMILIES = [READ, WAIT, RESOLVE, FAULT, SWAP, SHMEM];
 const QUANTILES = [
   ['p50', 0.5],
   ['p90', 0.9],
@@ -119,9 +119,10 @@ function fillView(node, family, context) {
     lacking,
     phrase
       ? ''
-      : notes(model, family)
-          .map((one) => `${one.names}: ${one.phrase}`)
-          .join('; '),
+      : [
+          ...notes(model, family).map((one) => `${one.names}: ${one.phrase}`),
+          ...((span && view.doubts?.(model.kernel)) || []),
+        ].join('; '),
   );
   node.lastChild.hidden = !span;
   keyed(

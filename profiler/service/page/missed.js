@@ -11,6 +11,7 @@ const WHAT = {
   vma_unknown: 'the region of a fault was not found',
   return_lost: 'a probe lost the return of its function',
   ioctl_return_lost: 'the same of an ioctl that resolves: no matter for the verdict',
+  swap_return_lost: 'the same of a swap-in: no matter for the verdict',
 };
 
 const number = (name, n) => ({ text: count(n), name, kind: n ? 'n lost' : 'n' });

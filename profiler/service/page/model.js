@@ -5,7 +5,7 @@
 import { accumulate, digest, limits } from './digest.js';
 
 export const HISTORY_SCHEMA = 'uffd-profiler/history/1';
-export const PROFILE_SCHEMA = 'uffd-profiler/profile/1';
+export const PROFILE_SCHEMA = 'uffd-profiler/profile/2';
 export const WINDOW_NS = 900e9;
 const MOST_TICKS = 2000;
 

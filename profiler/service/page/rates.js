@@ -9,7 +9,7 @@ import { before, count, rate } from './format.js';
 import { legend, occurring } from './legend.js';
 import { fill, line } from './line.js';
 import { axis, scale } from './timeaxis.js';
-import { BEGUN, FAULT, keys, label, READ, RESOLVE, SWAP, VIEWS } from './views.js';
+import { BEGUN, FAULT, keys, label, READ, RESOLVE, SHMEM, SWAP, SWAP_READ, VIEWS } from './views.js';
 
 const PER_SECOND = 1e9;
 
@@ -27,6 +27,8 @@ const GROUPS = [
   { family: BEGUN, title: 'Userfaults begun, by reason' },
   { family: RESOLVE, title: 'Resolving ioctls, by op' },
   { family: SWAP, title: 'Swap entries, by kind' },
+  { family: SHMEM, title: 'Shared memory swapped in, by result' },
+  { family: SWAP_READ, title: 'Pages read from swap by faults' },
 ];
 
 /** Rows of a family: those that ever had an event. */

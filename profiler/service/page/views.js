@@ -6,6 +6,8 @@ export const WAIT = 'userfault';
 export const BEGUN = 'userfault_begun';
 export const FAULT = 'page_fault';
 export const SWAP = 'swap_fault';
+export const SHMEM = 'shmem_swapin';
+export const SWAP_READ = 'swap_read';
 export const RESOLVE = 'resolve';
 
 const OUTCOMES = {
@@ -17,6 +19,8 @@ const OUTCOMES = {
   not_applicable: 'other',
 };
 
+const SWAP_RESULTS = { minor: 'swap', major: 'fault', retried: 'other', poisoned: 'stuck', error: 'stuck' };
+
 /** Kinds of the read path are classes of the style sheet; stacked in this order. */
 export const KINDS = {
   ran: 'fault-around ran',
@@ -26,7 +30,8 @@ export const KINDS = {
 
 /**
  * `by`: the label that gives a row. `kind`: colour of a label set. `only`: label sets that count here.
- * `order`: of the rows; others follow. `told`: names of the kinds, where there are several.
+ * `order`: of the rows; others follow. `told`: names of the kinds, where there are several. `counts`: what is counted, if not the events.
+ * `doubts`: sentences on rows that cannot be told apart.
  */
 export const VIEWS = {
   [READ]: {
@@ -70,9 +75,53 @@ export const VIEWS = {
     unit: 'time in do_swap_page',
     noun: 'swap entries',
     by: 'kind',
+    kind: (labels) => SWAP_RESULTS[labels.result] ?? 'other',
+    told: { swap: 'minor', fault: 'major', other: 'retried', stuck: 'poisoned or error' },
+    order: [
+      'swap_slot',
+      'migration',
+      'device',
+      'hwpoison',
+      'marker_uffd_wp',
+      'marker_poison',
+      'marker_guard',
+      'swapin_error',
+      'uffd_wp_special',
+      'special',
+      'other',
+    ],
+    names: {
+      swap_slot: 'swap slots',
+      migration: 'pages under migration',
+      device: 'pages in a device',
+      hwpoison: 'broken memory',
+      marker_uffd_wp: 'markers: write-protected',
+      marker_poison: 'markers: poison',
+      marker_guard: 'markers: guard region',
+      swapin_error: 'failed swap-ins',
+      uffd_wp_special: 'write-protected, as patched',
+      special: 'not told apart',
+      other: 'others',
+    },
+    doubts: (kernel) => kernel.pte_doubts,
+  },
+  [SHMEM]: {
+    title: 'Shared memory swapped in by result',
+    unit: 'time of the swap-in',
+    noun: 'swap-ins',
+    by: 'result',
+    kind: (labels) => SWAP_RESULTS[labels.result] ?? 'other',
+    order: ['minor', 'major', 'error'],
+    names: { minor: 'from the swap cache', major: 'read from swap', error: 'failed' },
+  },
+  [SWAP_READ]: {
+    title: 'Pages read from swap',
+    noun: 'pages',
+    by: 'by',
     kind: () => 'swap',
-    order: ['swap_slot', 'other'],
-    names: { swap_slot: 'swap slots', other: 'others' },
+    counts: (set) => set.sum_pages,
+    order: ['swap_entry', 'shmem'],
+    names: { swap_entry: 'for swap entries', shmem: 'for shared memory' },
   },
   [RESOLVE]: {
     title: 'Resolving ioctls by op',

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Kernels that do not get anywhere, and disks that are full: a sentence in time, and QEMU gone."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from profiler.errors import Exit, UserError
+from profiler.lab import vm
+from profiler.lab.debian import debian_kernel
+from profiler.lab.image import read_kernel
+from profiler.lab.initramfs import cpio
+from profiler.lab.qemu import Machine, start
+
+pytestmark = pytest.mark.vm
+
+
+@pytest.fixture
+def machines(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Machine]]:
+    """The VMs that the test started; all are gone at its end."""
+    started: list[Machine] = []
+
+    def remember(*arguments: object) -> Machine:
+        started.append(start(*arguments))  # type: ignore[arg-type]
+        return started[-1]
+
+    monkeypatch.setattr(vm, "start", remember)
+    yield started
+    assert started
+    for machine in started:
+        assert machine.process.returncode is not None
+        assert not Path("/proc", str(machine.process.pid)).exists()
+
+
+def test_a_kernel_without_an_init_panics_and_that_is_said(
+    machines: list[Machine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = cpio([("init", stat.S_IFREG | 0o755, b"no program")])
+    monkeypatch.setattr(vm, "build_initramfs", lambda *_: broken)
+    with pytest.raises(
+        UserError, match=r"kernel panicked: .*; the last lines of its console:\n  .*"
+    ) as error:
+        vm.run_in_vm(debian_kernel("6.1"), ["true"])
+    assert error.value.code == Exit.CANNOT_TELL
+
+
+@pytest.mark.parametrize(
+    ("lost", "sentence"),
+    [
+        # The decompressor halts for ever: at the boot limit it is over.
+        (
+            slice(1 << 20, 2 << 20),
+            "within 6 s, and was ended; the last lines of its console:(\n.*)*\n  .*System halted",
+        ),
+        # No decompressor: the machine resets at once.
+        (slice(1 << 15, None), "the VM ended before the command did"),
+    ],
+)
+def test_a_damaged_image_ends_in_time(
+    machines: list[Machine], tmp_path: Path, lost: slice, sentence: str
+) -> None:
+    (image,) = debian_kernel("6.1").image.parent.glob("vmlinuz-*")
+    damaged = tmp_path / "bzImage"
+    content = bytearray(image.read_bytes())
+    content[lost] = b"\xf4" * len(content[lost])  # hlt
+    damaged.write_bytes(content)
+    with pytest.raises(UserError, match=sentence):
+        vm.run_in_vm(read_kernel(damaged), ["true"], boot_seconds=6)
+
+
+def test_a_guest_that_hangs_while_it_boots_is_ended(machines: list[Machine]) -> None:
+    def stop() -> None:
+        while not machines:
+            time.sleep(0.01)
+        os.kill(machines[0].process.pid, signal.SIGSTOP)
+
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    try:
+        with pytest.raises(UserError, match="within 4 s, and was ended; the last lines of its console:"):
+            vm.run_in_vm(debian_kernel("6.1"), ["true"], boot_seconds=4)
+    finally:
+        stopper.join()
+
+
+@pytest.mark.parametrize("kernel", ["debian:6.1", "lab:seed"])
+def test_a_full_disk_is_one_sentence(kernel: str) -> None:
+    """A cache of 24 MB does not even hold the lists of packages."""
+    script = 'mount -t tmpfs -o size=24M tmpfs /mnt && exec "$@"'
+    command = [sys.executable, "-m", "profiler", "vm", "--fetch", kernel]
+    ended = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script, "sh", *command],
+        env=os.environ | {"XDG_CACHE_HOME": "/mnt"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == Exit.CANNOT_TELL
+    *_, said = ended.stderr.splitlines()
+    assert said.startswith("uffd-profiler: the disk is full at /mnt/uffd-profiler; free ")
+    assert "Traceback" not in ended.stderr
