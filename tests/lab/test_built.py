@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from profiler.lab.built import VARIANTS, built_kernels
+from tests.lab import full_disk
 
 pytestmark = pytest.mark.vm
 
@@ -60,3 +61,7 @@ def test_the_gate_is_the_one_it_is_named_for(name: str) -> None:
 def test_it_has_all_that_the_kernel_tests_need(name: str) -> None:
     ended = vm("--kernel", f"lab:{name}", "--", "bash", "-exc", HAS_ALL, name, sys.executable)
     assert ended.returncode == 0, ended.stderr
+
+
+def test_a_full_disk() -> None:
+    full_disk.one_sentence("lab:seed")

@@ -4,8 +4,6 @@
 import os
 import signal
 import stat
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +17,7 @@ from profiler.lab.debian import debian_kernel
 from profiler.lab.image import read_kernel
 from profiler.lab.initramfs import cpio
 from profiler.lab.qemu import Machine, start
+from tests.lab import full_disk
 
 pytestmark = pytest.mark.vm
 
@@ -91,19 +90,5 @@ def test_a_guest_that_hangs_while_it_boots_is_ended(machines: list[Machine]) -> 
         stopper.join()
 
 
-@pytest.mark.parametrize("kernel", ["debian:6.1", "lab:seed"])
-def test_a_full_disk_is_one_sentence(kernel: str) -> None:
-    """A cache of 24 MB does not even hold the lists of packages."""
-    script = 'mount -t tmpfs -o size=24M tmpfs /mnt && exec "$@"'
-    command = [sys.executable, "-m", "profiler", "vm", "--fetch", kernel]
-    ended = subprocess.run(
-        ["unshare", "--mount", "sh", "-c", script, "sh", *command],
-        env=os.environ | {"XDG_CACHE_HOME": "/mnt"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ended.returncode == Exit.CANNOT_TELL
-    *_, said = ended.stderr.splitlines()
-    assert said.startswith("uffd-profiler: the disk is full at /mnt/uffd-profiler; free ")
-    assert "Traceback" not in ended.stderr
+def test_a_full_disk() -> None:
+    full_disk.one_sentence("debian:6.1")
