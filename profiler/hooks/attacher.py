@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The privileged child: plans, compiles, attaches, hands everything over, and is gone.
 
-It is the only process that ever imports BCC; the memory of LLVM goes with it.
+It is the only process that ever imports BCC, and only to compile what no earlier start kept; the memory of
+LLVM goes with it.
 """
 
 import ctypes as ct
 import os
 import signal
 import socket
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 from ..errors import Exit, UserError
@@ -123,9 +122,7 @@ def examine() -> Examination:
 
 def _attach(request: Request) -> handover.Handover:
     settings.private_mounts()
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(import_module, "bcc")  # LLVM is loaded from disk meanwhile
-        examination = examine()
+    examination = examine()
     refused: dict[tuple[str, WayName], str] = {}
 
     def refuse(hook: Hook, way: Way) -> str | None:
@@ -137,7 +134,7 @@ def _attach(request: Request) -> handover.Handover:
         pte = _pte_layout(chosen, examination)
         facts = examination.facts | constants(pte, request.uffd_wp_entry)
         try:
-            attached = Attached(chosen, facts, request.processes is not None)
+            attached = Attached(chosen, examination.btf, facts, request.processes is not None)
         except RefusedError as error:
             hook = next(h for h in chosen.hooks if error.attachment in h.attachments)
             refused[hook.name, hook.way] = f"{error.attachment.target}: {error.reason}"

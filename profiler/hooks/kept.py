@@ -3,7 +3,8 @@
 
 Whoever could write there could choose what root loads into the kernel, so a folder is used only if nobody but
 root can write it. What is compiled depends on all that the key is made of, among it addresses that the kernel
-changes at every boot.
+changes at every boot, and on the compiler, whose libraries are noted with it: to find a program again takes
+none of them into memory.
 """
 
 import hashlib
@@ -26,28 +27,35 @@ _LIBRARIES = ("libbcc", "libLLVM", "libclang")
 
 
 def key(source: str, options: Sequence[str], headers: Path) -> str:
-    """Everything that decides what the compiler makes, in 64 hexadecimal digits.
+    """Everything that decides what one compiler makes, in 64 hexadecimal digits.
 
     :param headers: folder of files that the source may include.
     """
-    parts = [source, list(options), _contents(headers), _compiler()]
+    parts = [source, list(options), _contents(headers)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def load(name: str) -> Compiled | None:
-    """What was kept under a key; ``None`` if nothing was, or it cannot be used."""
+    """What was kept under a key.
+
+    :returns: ``None`` if nothing was, it cannot be used, or the compiler is another one now.
+    """
     for folder in _folders():
         with suppress(OSError, KeyError, TypeError, ValueError), _opened(folder) as directory:
             descriptor = os.open(f"{name}.json", os.O_RDONLY | os.O_NOFOLLOW, dir_fd=directory.fd)
             with open(descriptor, "rb") as file:
-                found = Compiled.from_json(json.load(file))
+                content = json.load(file)
+            if not _are_unchanged(content["compiler"]):
+                return None
+            found = Compiled.from_json(content["compiled"])
             os.utime(f"{name}.json", dir_fd=directory.fd)
             return found
     return None
 
 
 def store(name: str, compiled: Compiled) -> None:
-    """Keep it where that can be done; a reader sees all of it or nothing."""
+    """Keep what this process compiled, where that can be done; a reader sees all of it or nothing."""
+    content = {"compiler": _compiler(), "compiled": compiled.to_json()}
     for folder in _folders():
         with suppress(OSError):
             folder.mkdir(mode=0o700, exist_ok=True)
@@ -56,7 +64,7 @@ def store(name: str, compiled: Compiled) -> None:
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
                 try:
                     with open(os.open(unfinished, flags, 0o600, dir_fd=directory.fd), "w") as file:
-                        json.dump(compiled.to_json(), file)
+                        json.dump(content, file)
                     os.rename(unfinished, f"{name}.json", src_dir_fd=directory.fd, dst_dir_fd=directory.fd)
                 except BaseException:
                     with suppress(OSError):
@@ -113,9 +121,17 @@ def _compiler() -> list[list[str | int]]:
     return [[path, *_identity(path)] for path in found]
 
 
+def _are_unchanged(compiler: list[list[str | int]]) -> bool:
+    return bool(compiler) and all(_GONE != _identity(str(path)) == tuple(was) for path, *was in compiler)
+
+
+_GONE = (-1, -1)
+
+
 def _identity(path: str) -> tuple[int, int]:
+    """Size in bytes and time of change in ns."""
     try:
         status = Path(path).stat()
-    except OSError:  # replaced since: never to be found again
-        return os.getpid(), 0
+    except OSError:
+        return _GONE
     return status.st_size, status.st_mtime_ns

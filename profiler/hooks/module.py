@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The compiled programs of one plan, loaded and attached: everything that touches BCC.
+"""The compiled programs of one plan, loaded and attached.
 
 Imported by nobody but the attaching child.
 """
 
-import ctypes as ct
 import mmap
 import os
 from collections.abc import Callable, Iterator
@@ -13,15 +12,22 @@ from contextlib import contextmanager, suppress
 
 from .. import slots
 from ..errors import Exit, UserError
-from ..kernel import abilities
+from ..kernel import abilities, bpf, perf_event
+from ..kernel.btf import Btf
 from . import kept, program
 from .calibrate import Settings
-from .catalogue import Attachment
+from .catalogue import Attachment, Kind
 from .compiled import Compiled, Map, compile_source, with_maps
 from .planner import Plan
 
-_PERF_TYPE_SOFTWARE = 1
-_SOFTWARE_EVENTS = {"page-faults-min": 5, "page-faults-maj": 6}  # include/uapi/linux/perf_event.h
+_TYPES: dict[Kind, bpf.ProgramType] = {
+    "fentry": "tracing",
+    "fexit": "tracing",
+    "kprobe": "kprobe",
+    "kretprobe": "kprobe",
+    "raw_tracepoint": "raw_tracepoint",
+    "software_event": "perf_event",
+}
 
 
 class RefusedError(Exception):
@@ -39,11 +45,8 @@ class Attached:
     :raises RefusedError: when the kernel refuses one; nothing stays attached then.
     """
 
-    def __init__(self, chosen: Plan, facts: dict[str, int], filtered: bool) -> None:
-        import bcc
-
-        self._bcc = bcc
-        self._lib = bcc.libbcc.lib
+    def __init__(self, chosen: Plan, btf: Btf, facts: dict[str, int], filtered: bool) -> None:
+        self._btf = btf
         self.cpus = abilities.possible_cpus()
         self._compiled = _compiled(program.flags(chosen, facts, self.cpus, filtered))
         self._maps = {one.name: self._create(one) for one in self._compiled.maps}
@@ -59,12 +62,12 @@ class Attached:
             for attachment in attachments:
                 self._attach(attachment)
         except RefusedError:
-            for fd in (*self.links, *self.programs):
+            for fd in (*self.links, *self._loaded.values(), *self._maps.values()):
                 os.close(fd)
             raise
         if "event_minor" in self.program_names:
             index = self.program_names.index("event_minor")
-            self._update("completion", 0, self.programs[index])
+            bpf.update(self.map_fd("completion"), 0, self.programs[index])
             # kernel/bpf/arraymap.c: a program array is emptied when nobody holds a descriptor of it.
             self.links.append(os.dup(self.map_fd("completion")))
         self._map_settings()
@@ -74,89 +77,57 @@ class Attached:
         """Let the verifier work on all cores; what it refuses is loaded again by itself, for its words."""
 
         def load(attachment: Attachment) -> None:
-            with suppress(Exception):
+            with suppress(OSError, KeyError):
                 self._program(attachment)
 
-        with _captured_stderr(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
             list(pool.map(load, attachments))
 
     def _program(self, attachment: Attachment) -> int:
-        types = {
-            "fentry": self._bcc.BPF.TRACING,
-            "fexit": self._bcc.BPF.TRACING,
-            "kprobe": self._bcc.BPF.KPROBE,
-            "kretprobe": self._bcc.BPF.KPROBE,
-            "raw_tracepoint": self._bcc.BPF.RAW_TRACEPOINT,
-            "software_event": self._bcc.BPF.PERF_EVENT,
-        }
         name, compiled = attachment.program, self._compiled
         if name not in self._loaded:
-            descriptors = dict(enumerate(self._maps.values()))
-            code = with_maps(compiled.programs[name], descriptors)
-            fd = self._lib.bcc_prog_load(
-                types[attachment.kind],
-                name.encode(),
-                code,
-                len(code),
-                compiled.license.encode(),
-                compiled.kernel_version,
-                0,
-                None,
-                0,
+            code = with_maps(compiled.programs[name], dict(enumerate(self._maps.values())))
+            traces = (0, 0)
+            if attachment.kind in ("fentry", "fexit"):
+                where = bpf.TRACE_FENTRY if attachment.kind == "fentry" else bpf.TRACE_FEXIT
+                traces = where, self._btf.function_id(attachment.target)
+            self._loaded[name] = bpf.load_program(
+                _TYPES[attachment.kind], name, code, compiled.license, compiled.kernel_version, traces
             )
-            if fd < 0:
-                raise OSError(ct.get_errno(), f"cannot load {name}: {os.strerror(ct.get_errno())}")
-            self._loaded[name] = int(fd)
         return self._loaded[name]
 
     def _create(self, one: Map) -> int:
-        sizes = (one.key_bytes, one.value_bytes, one.entries, one.flags)
-        fd = self._lib.bcc_create_map(one.kind, one.name.encode(), *sizes)
-        if fd < 0:
+        try:
+            return bpf.create_map(one.name, one.kind, one.key_bytes, one.value_bytes, one.entries, one.flags)
+        except OSError as error:
             raise UserError(
-                f"The kernel refuses the BPF map {one.name!r}: {os.strerror(ct.get_errno())}; "
+                f"The kernel refuses the BPF map {one.name!r}: {error.strerror}; "
                 "run `uffd-profiler doctor` to see what this kernel allows.",
                 Exit.CANNOT_ATTACH,
-            )
-        return int(fd)
-
-    def _update(self, name: str, key: int | None, value: int) -> None:
-        """Set one element of 32 bits; a queue has no keys."""
-        place = None if key is None else ct.byref(ct.c_uint32(key))
-        if self._lib.bpf_update_elem(self._maps[name], place, ct.byref(ct.c_uint32(value)), 0):
-            raise OSError(ct.get_errno(), f"the BPF map {name!r} takes no more")
+            ) from error
 
     def _attach(self, attachment: Attachment) -> None:
-        with _captured_stderr() as said:
-            try:
-                fd = self._program(attachment)
-            except Exception as error:
-                raise RefusedError(attachment, _last_line(said()) or str(error)) from error
+        try:
+            fd = self._program(attachment)
             self.programs.append(fd)
             self.program_names.append(attachment.program)
-            links = list(self._links(attachment, fd))
-            if not links or min(links) < 0:
-                for fd in links:
-                    if fd >= 0:
-                        os.close(fd)
-                raise RefusedError(attachment, _last_line(said()) or "the kernel refuses to attach")
-        self.links += links
+            for link in self._links(attachment, fd):
+                self.links.append(link)
+        except OSError as error:
+            raise RefusedError(attachment, error.strerror or str(error)) from error
+        except KeyError as error:
+            raise RefusedError(attachment, f"BTF describes no function {attachment.target}") from error
 
     def _links(self, attachment: Attachment, fd: int) -> Iterator[int]:
-        lib = self._bcc.libbcc.lib
-        target = attachment.target.encode()
         if attachment.kind in ("fentry", "fexit"):
-            yield lib.bpf_attach_kfunc(fd)
+            yield bpf.attach(fd)
         elif attachment.kind == "raw_tracepoint":
-            yield lib.bpf_attach_raw_tracepoint(fd, target)
+            yield bpf.attach(fd, attachment.target)
         elif attachment.kind == "software_event":
-            event = _SOFTWARE_EVENTS[attachment.target]
             for cpu in abilities.online_cpus():
-                yield lib.bpf_attach_perf_event(fd, _PERF_TYPE_SOFTWARE, event, 1, 0, -1, cpu, -1)
+                yield perf_event.attach_software_event(fd, attachment.target, cpu)
         else:
-            # maxactive 0 goes through the kprobe PMU, whose probes die with the descriptor.
-            is_return = int(attachment.kind == "kretprobe")
-            yield lib.bpf_attach_kprobe(fd, is_return, b"uffd_" + target, target, 0, 0)
+            yield perf_event.attach_kprobe(fd, attachment.target, attachment.kind == "kretprobe")
 
     def map_fd(self, name: str) -> int:
         """Descriptor of a map."""
@@ -168,7 +139,7 @@ class Attached:
 
     def _fill_free_rows(self) -> None:
         for row in range(program.WAITING_ROWS):
-            self._update("waiting_free", None, row)
+            bpf.update(self.map_fd("waiting_free"), None, row)
 
     def reset(self) -> None:
         """Forget what was counted so far, by calibration and by the machine's own life."""
@@ -177,13 +148,22 @@ class Attached:
             memory[:] = bytes(size)
 
     def follow(self, pid: int, how: int) -> None:
-        """Count the faults of a process from now on."""
-        self._update("processes", pid, how)
+        """Count the faults of a process from now on.
+
+        :raises UserError: there are too many of them.
+        """
+        try:
+            bpf.update(self.map_fd("processes"), pid, how)
+        except OSError as error:  # E2BIG (kernel/bpf/hashtab.c: alloc_htab_elem)
+            raise UserError(
+                f"There are more processes to follow than there is room for ({program.PROCESSES}); "
+                "name a smaller tree with --pid.",
+                Exit.CANNOT_ATTACH,
+            ) from error
 
     def unfollow(self, pid: int) -> None:
         """Undo :meth:`follow`."""
-        if self._lib.bpf_delete_elem(self._maps["processes"], ct.byref(ct.c_uint32(pid))):
-            raise KeyError(pid)
+        bpf.delete(self.map_fd("processes"), pid)
 
 
 def _compiled(options: list[str]) -> Compiled:
@@ -209,7 +189,7 @@ def _compiled(options: list[str]) -> Compiled:
 
 @contextmanager
 def _captured_stderr() -> Iterator[Callable[[], str]]:
-    """LLVM, libbcc and libbpf write to descriptor 2; keep it for the sentence that is ours to write."""
+    """LLVM and libbcc write to descriptor 2; keep it for the sentence that is ours to write."""
     saved = os.dup(2)
     capture = os.memfd_create("stderr")
     os.dup2(capture, 2)
@@ -228,8 +208,3 @@ def _captured_stderr() -> Iterator[Callable[[], str]]:
 
 def _first_error(text: str) -> str:
     return next((line.strip() for line in text.splitlines() if "error:" in line), "")[:300]
-
-
-def _last_line(text: str) -> str:
-    lines = [line for line in text.splitlines() if line.strip()]
-    return lines[-1].strip() if lines else ""

@@ -1,31 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What this kernel lets this process attach: found by trying, not by asking for a version."""
 
-import ctypes as ct
 import errno
 import os
 import resource
-import struct
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import bpf
 from .btf import Btf
+from .perf_event import KPROBE_PMU
 from .preemption import is_preemptible, preemption
 from .symbols import Symbols
 
-KPROBE_PMU = Path("/sys/bus/event_source/devices/kprobe/type")
 _CPUS = Path("/sys/devices/system/cpu")
-
-_SYS_BPF = 321
-_BPF_PROG_LOAD = 5
-_BPF_RAW_TRACEPOINT_OPEN = 17
-_BPF_PROG_TYPE_RAW_TRACEPOINT = 17
-_BPF_PROG_TYPE_TRACING = 26
-_BPF_TRACE_FENTRY = 24
-_ENOTSUPP = 524  # include/linux/errno.h: of the kernel's own
-# r0 = 0; exit (include/uapi/linux/bpf.h: struct bpf_insn)
-_RETURN_0 = struct.pack("<BBhiBBhi", 0xB7, 0, 0, 0, 0x95, 0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -53,15 +42,10 @@ def try_bpf() -> int:
 
     :returns: 0 when it loads, else the errno.
     """
-    instructions = ct.create_string_buffer(_RETURN_0)
-    licence = ct.create_string_buffer(b"GPL")
-    head = (_BPF_PROG_TYPE_RAW_TRACEPOINT, 2, ct.addressof(instructions), ct.addressof(licence))
-    attr = ct.create_string_buffer(struct.pack("<IIQQ", *head), 48)
-    libc = ct.CDLL(None, use_errno=True)
-    fd = int(libc.syscall(_SYS_BPF, _BPF_PROG_LOAD, ct.byref(attr), ct.sizeof(attr)))
-    if fd < 0:
-        return ct.get_errno()
-    os.close(fd)
+    try:
+        os.close(bpf.load_program("raw_tracepoint", "", bpf.RETURN_0))
+    except OSError as error:
+        return error.errno or errno.EPERM
     return 0
 
 
@@ -94,16 +78,14 @@ def try_to_attach_fentry(btf: Btf, function: str) -> str | None:
     fd = _load_fentry(btf, function)
     if isinstance(fd, str):
         return fd
-    # union bpf_attr of BPF_RAW_TRACEPOINT_OPEN: no name, the program.
-    attr = ct.create_string_buffer(struct.pack("<QII", 0, fd, 0))
-    libc = ct.CDLL(None, use_errno=True)
-    link = int(libc.syscall(_SYS_BPF, _BPF_RAW_TRACEPOINT_OPEN, ct.byref(attr), 16))
-    error = ct.get_errno()
-    os.close(fd)
-    if link < 0:
-        name = "ENOTSUPP" if error == _ENOTSUPP else errno.errorcode.get(error, str(error))
-        return f"{function} has more arguments than this kernel's trampolines pass on ({name})"
-    os.close(link)
+    try:
+        os.close(bpf.attach(fd))
+    except OSError as error:
+        return (
+            f"{function} has more arguments than this kernel's trampolines pass on ({bpf.error_name(error)})"
+        )
+    finally:
+        os.close(fd)
     return None
 
 
@@ -113,17 +95,10 @@ def _load_fentry(btf: Btf, function: str) -> int | str:
         function_id = btf.function_id(function)
     except KeyError:
         return f"BTF describes no function {function}"
-    instructions = ct.create_string_buffer(_RETURN_0)
-    licence = ct.create_string_buffer(b"GPL")
-    # union bpf_attr of BPF_PROG_LOAD, up to attach_btf_id: after the licence comes the verifier's log, and
-    # after the name what only other programs need.
-    head = (_BPF_PROG_TYPE_TRACING, 2, ct.addressof(instructions), ct.addressof(licence), 0, 0, 0, 0, 0)
-    tail = (0, _BPF_TRACE_FENTRY, 0, 0, 0, 0, 0, 0, 0, function_id)
-    packed = struct.pack("<IIQQIIQII16sIIIIQIIQII", *head, b"try_fentry", *tail)
-    attr = ct.create_string_buffer(packed)
-    libc = ct.CDLL(None, use_errno=True)
-    fd = int(libc.syscall(_SYS_BPF, _BPF_PROG_LOAD, ct.byref(attr), ct.sizeof(attr) - 1))
-    return fd if fd >= 0 else f"the kernel refuses fentry programs ({errno.errorcode[ct.get_errno()]})"
+    try:
+        return bpf.load_program("tracing", "try_fentry", bpf.RETURN_0, traces=(bpf.TRACE_FENTRY, function_id))
+    except OSError as error:
+        return f"the kernel refuses fentry programs ({bpf.error_name(error)})"
 
 
 def exact_fentry(btf: Btf) -> str | None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from profiler.errors import Exit, UserError
+from profiler.hooks import program
 from profiler.hooks.catalogue import WayName
 from profiler.hooks.processes import COUNTED, FOLLOWED
 from profiler.hooks.request import Request
@@ -129,3 +131,11 @@ def _until(holds: object, seconds: float = 100) -> None:
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_more_processes_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(program._CONSTANTS, "PROCESSES", 1)
+    monkeypatch.setattr(program, "PROCESSES", 1)
+    with pytest.raises(UserError, match=r"more processes to follow than there is room for \(1\)") as error:
+        Session(Request({os.getpid(): COUNTED, os.getppid(): COUNTED}))
+    assert error.value.code == Exit.CANNOT_ATTACH
