@@ -69,8 +69,9 @@ def run_in_vm(
     :param append: further words of the kernel's command line.
     :param stdout: descriptor that gets the command's standard output, byte for byte.
     :param stderr: likewise.
-    :param again: a guest that hangs while it boots is started once more, and this is told why. Emulated, one
-        in some hundred does, with both its CPUs busy; nothing of the command has run then.
+    :param again: a guest that hangs or panics while it boots is started once more, and this is told why.
+        Emulated, one in some hundred does; the panic that was seen stood in code that was just being patched
+        (a static key). Nothing of the command has run then.
     :return: the command's exit code; 128 + n when signal n ended it; 127 when it is not found.
     :raises UserError: the guest cannot boot, panicked, ended by itself, or took too long. QEMU is gone
         then, as it is on every other way out.
@@ -87,7 +88,7 @@ def run_in_vm(
         with contextlib.closing(guest):
             try:
                 return guest.wait()
-            except HungError as error:
+            except BootError as error:
                 if timeout is not None:
                     timeout -= time.monotonic() - begun
                 if again is None or (timeout is not None and timeout <= 0):
@@ -96,7 +97,7 @@ def run_in_vm(
                 again = None
 
 
-class HungError(UserError):
+class BootError(UserError):
     """The guest did not get as far as running the command."""
 
 
@@ -188,13 +189,14 @@ class _Guest:
         error = self._error(
             f"the VM did not get as far as running the command within {self._boot_seconds:g} s, and was ended"
         )
-        return HungError(str(error), error.code)
+        return BootError(str(error), error.code)
 
     def _ended_early(self) -> UserError:
         """Say why QEMU ended without the command's exit code."""
         console = self._console_text()
         if panic := _PANIC.search(console):
-            return self._error(f"the guest's kernel panicked: {panic[1].strip()}")
+            error = self._error(f"the guest's kernel panicked: {panic[1].strip()}")
+            return error if self._started else BootError(str(error), error.code)
         if _INIT_MARK in console:
             reason = console.rsplit(_INIT_MARK, 1)[1].splitlines()[0].strip()
             return UserError(f"the VM cannot run the command: {reason}", Exit.CANNOT_TELL)

@@ -192,17 +192,38 @@ def test_streams_and_exit_code_come_back(
     assert capfdbinary.readouterr() == (b"a\r\n", b"\xff")
 
 
-def test_a_guest_that_hangs_while_it_boots_is_started_once_more(
-    kernel: Kernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+PANICS = "printf 'Kernel panic - not syncing: int3\\n' >&$console"
+
+
+@pytest.mark.parametrize(
+    ("broken", "sentence"),
+    [
+        ("exec sleep 60", "did not get as far as running the command within 0.5 s"),
+        (f"{PANICS}; exit 0", "kernel panicked: int3"),
+    ],
+)
+def test_a_guest_that_does_not_boot_is_started_once_more(
+    kernel: Kernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str, sentence: str
 ) -> None:
     frames = r"S\3\000\000\0006.1X\1\000\000\000\7"
     works = f"printf '{frames}' >&$answers; exec sleep 60"
-    hangs = f"test -e {tmp_path}/hung || {{ touch {tmp_path}/hung; exec sleep 60; }}; "
-    put_qemu(tmp_path, monkeypatch, hangs + works)
+    once = f"test -e {tmp_path}/broken || {{ touch {tmp_path}/broken; {broken}; }}; "
+    put_qemu(tmp_path, monkeypatch, once + works)
     told: list[str] = []
     assert run_in_vm(kernel, ["true"], boot_seconds=0.5, again=told.append) == 7
     (why,) = told
-    assert "did not get as far as running the command within 0.5 s" in why
+    assert sentence in why
+
+
+def test_a_panic_of_a_guest_that_has_booted_is_its_end(
+    kernel: Kernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = r"S\3\000\000\0006.1"
+    put_qemu(tmp_path, monkeypatch, f"printf '{frames}' >&$answers; sleep 0.3; {PANICS}")
+    told: list[str] = []
+    with pytest.raises(UserError, match="kernel panicked: int3"):
+        run_in_vm(kernel, ["true"], again=told.append)
+    assert told == []
 
 
 @pytest.mark.parametrize(("limit", "starts"), [({"boot_seconds": 0.3}, 2), ({"timeout": 0.3}, 1)])
