@@ -176,6 +176,8 @@ def _compiled(options: list[str]) -> Compiled:
         with _captured_stderr() as said:
             try:
                 compiled = compile_source(source, options)
+            except (ImportError, OSError):  # BCC itself is not whole
+                raise
             except Exception as error:
                 raise UserError(
                     f"BCC cannot compile the programs of {program.folder()}: "
