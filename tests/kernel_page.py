@@ -40,8 +40,7 @@ def _verdicts(found: Found) -> str:
         "",
         "By every way of `check` that can tell, each with the same answer.",
         "",
-        "| kernel | " + " | ".join(f"`{mode}`" for mode in modes) + " | told by | follows |",
-        "|---" * (len(modes) + 3) + "|",
+        *_table("kernel", *(f"`{mode}`" for mode in modes), "told by", "follows"),
     ]
     for kernel, verdicts in found.items():
         told = [way for way, document in verdicts if _tells(document)]
@@ -59,8 +58,7 @@ def _ways(found: Found) -> str:
         "",
         "Best first; in brackets the function, where it is not the same on all kernels.",
         "",
-        "| hook | " + " | ".join(f"`{kernel}`" for kernel in found) + " |",
-        "|---" * (len(found) + 1) + "|",
+        *_table("hook", *(f"`{kernel}`" for kernel in found)),
     ]
     for name in hooks:
         symbols = {_hook(document, name)["symbol"] for verdicts in found.values() for _, document in verdicts}
@@ -68,6 +66,10 @@ def _ways(found: Found) -> str:
         cells = [_cell(verdicts, name, several) for verdicts in found.values()]
         lines.append(f"| `{name}` | " + " | ".join(cells) + " |")
     return "\n".join([*lines, ""])
+
+
+def _table(*heads: str) -> tuple[str, str]:
+    return "| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"
 
 
 def _cell(verdicts: Sequence[Verdict], name: str, with_symbol: bool) -> str:

@@ -16,6 +16,7 @@ examples:
 
 import argparse
 import errno
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -153,9 +154,8 @@ def _refused(pid: int, error: OSError) -> UserError:
     if error.errno in (errno.ENOENT, errno.ESRCH):
         return UserError(f"There is no process {pid}; give the id of one that runs.")
     if error.errno in (errno.EACCES, errno.EPERM):
-        return UserError(
-            f"The page tables of process {pid} may not be read by this user; run the same command with sudo."
-        )
+        advice = "run the same command with sudo" if os.geteuid() else "it takes CAP_SYS_PTRACE"
+        return UserError(f"The page tables of process {pid} may not be read by this user; {advice}.")
     return UserError(f"The page tables of process {pid} cannot be read: {error.strerror}; try another one.")
 
 

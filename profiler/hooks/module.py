@@ -77,7 +77,7 @@ class Attached:
         """Let the verifier work on all cores; what it refuses is loaded again by itself, for its words."""
 
         def load(attachment: Attachment) -> None:
-            with suppress(OSError, KeyError):
+            with suppress(OSError, RefusedError):
                 self._program(attachment)
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -90,11 +90,17 @@ class Attached:
             traces = (0, 0)
             if attachment.kind in ("fentry", "fexit"):
                 where = bpf.TRACE_FENTRY if attachment.kind == "fentry" else bpf.TRACE_FEXIT
-                traces = where, self._btf.function_id(attachment.target)
+                traces = where, self._function(attachment)
             self._loaded[name] = bpf.load_program(
                 _TYPES[attachment.kind], name, code, compiled.license, compiled.kernel_version, traces
             )
         return self._loaded[name]
+
+    def _function(self, attachment: Attachment) -> int:
+        try:
+            return self._btf.function_id(attachment.target)
+        except KeyError as error:
+            raise RefusedError(attachment, f"BTF describes no function {attachment.target}") from error
 
     def _create(self, one: Map) -> int:
         try:
@@ -115,8 +121,6 @@ class Attached:
                 self.links.append(link)
         except OSError as error:
             raise RefusedError(attachment, error.strerror or str(error)) from error
-        except KeyError as error:
-            raise RefusedError(attachment, f"BTF describes no function {attachment.target}") from error
 
     def _links(self, attachment: Attachment, fd: int) -> Iterator[int]:
         if attachment.kind in ("fentry", "fexit"):

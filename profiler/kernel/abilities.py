@@ -111,12 +111,11 @@ def exact_fentry(btf: Btf) -> str | None:
 
     :returns: ``None`` when so, else the reason.
     """
+    refused = try_fentry(btf)
     model = preemption()
-    if is_preemptible(model):
-        return (
-            f"fentry programs can be preempted on this kernel (preemption: {model}), and some runs left out"
-        )
-    return try_fentry(btf)
+    if refused or not is_preemptible(model):
+        return refused
+    return f"fentry programs can be preempted on this kernel (preemption: {model}), and some runs left out"
 
 
 def try_kprobe() -> str | None:

@@ -11,6 +11,7 @@ import os
 import struct
 from typing import Literal
 
+_LIBC = ct.CDLL(None, use_errno=True)
 _SYS_BPF = 321  # arch/x86/entry/syscalls/syscall_64.tbl
 _MAP_CREATE, _MAP_UPDATE_ELEM, _MAP_DELETE_ELEM, _PROG_LOAD, _RAW_TRACEPOINT_OPEN = 0, 2, 3, 5, 17
 
@@ -23,7 +24,7 @@ INSTRUCTION_BYTES = 8
 RETURN_0 = struct.pack("<BBhiBBhi", 0xB7, 0, 0, 0, 0x95, 0, 0, 0)
 """The least program: r0 = 0; exit."""
 
-_LOG_BYTES = 1 << 20
+_LOG_BYTES = (1 << 24) - 1  # as much as any kernel takes (kernel/bpf/verifier.c: bpf_verifier_log_attr_valid)
 _ATTEMPTS = 5
 _NAME_BYTES = 15  # BPF_OBJ_NAME_LEN, without its end
 
@@ -85,17 +86,20 @@ def load_program(
     for _ in range(_ATTEMPTS):
         try:
             return load(None)
-        except BlockingIOError:  # a signal came while it was verified
-            continue
-        except OSError:
+        except BlockingIOError as error:  # a signal came while it was verified
+            refusal: OSError = error
+        except OSError as error:
+            refusal = error
             break
     # Once more for the reason: to write a log costs time that an accepted program does not spend.
     log = ct.create_string_buffer(_LOG_BYTES)
     try:
         return load(log)
     except OSError as error:
-        reason = _last_words(log.value.decode(errors="replace"))
-        raise OSError(error.errno, f"{error.strerror}: {reason}" if reason else error.strerror) from error
+        words = [refusal.strerror or "refused"]
+        if error.errno == refusal.errno:  # else, of a log that is full, the last words are no reason
+            words += _last_words(log.value.decode(errors="replace"))
+        raise OSError(refusal.errno, ": ".join(words)) from error
 
 
 def attach(program_fd: int, tracepoint: str = "") -> int:
@@ -117,8 +121,7 @@ def error_name(error: OSError) -> str:
 
 def _call(command: int, attributes: bytes) -> int:
     attr = ct.create_string_buffer(attributes, len(attributes))
-    libc = ct.CDLL(None, use_errno=True)
-    found = int(libc.syscall(_SYS_BPF, command, ct.byref(attr), len(attributes)))
+    found = int(_LIBC.syscall(_SYS_BPF, command, ct.byref(attr), len(attributes)))
     if found < 0:
         raise OSError(ct.get_errno(), os.strerror(ct.get_errno()))
     return found
@@ -128,8 +131,8 @@ def _name(name: str) -> bytes:
     return name.encode()[:_NAME_BYTES]
 
 
-def _last_words(log: str) -> str:
-    """The line that says why; after it comes how much was verified."""
+def _last_words(log: str) -> list[str]:
+    """The line that says why, if there is one; after it comes how much was verified."""
     lines = [line.strip() for line in log.splitlines() if line.strip()]
     said = [line for line in lines if not line.startswith(("processed ", "verification time", "stack depth"))]
-    return said[-1] if said else ""
+    return said[-1:]

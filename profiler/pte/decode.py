@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """From the 64 bits of a pte to what they say."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from . import bits
@@ -27,16 +27,32 @@ def decode(
     :param vma_is_anonymous: of the VMA that the pte is in; ``None`` when not known.
     :raises ValueError: when the value has not 64 bits.
     """
+    return agreed(value, layout, lambda numbers: (decode_pte(value, numbers),), proposal, vma_is_anonymous)
+
+
+def agreed(
+    value: int,
+    layout: Layout,
+    entries: Callable[[Numbers], Iterable[Entry]],
+    proposal: Proposal | None,
+    anonymous: bool | None,
+) -> Entry:
+    """What all entries that a value can be have in common.
+
+    :param entries: those under numbers that are not in doubt.
+    :raises ValueError: when the value has not 64 bits.
+    """
     if not 0 <= value <= bits.U64:
         raise ValueError(f"{value} has not 64 bits")
     return merge(
         entry
         for numbers in layout.candidates
-        for entry in readings(decode_pte(value, numbers), proposal, vma_is_anonymous)
+        for plain in entries(numbers)
+        for entry in _readings(plain, proposal, anonymous)
     )
 
 
-def readings(entry: Entry, proposal: Proposal | None, anonymous: bool | None) -> Iterator[Entry]:
+def _readings(entry: Entry, proposal: Proposal | None, anonymous: bool | None) -> Iterator[Entry]:
     """The entry as it is, as the proposal has it, or both when the VMA decides and is not known."""
     special = proposal is not None and stands_for_uffd_wp(proposal, entry, anonymous)
     if special is not True:

@@ -13,8 +13,8 @@ from dataclasses import replace
 
 from . import bits
 from . import kinds as k
-from .decode import readings
-from .entry import Entry, merge
+from .decode import agreed
+from .entry import Entry
 from .generations import Numbers
 from .layout import Layout
 from .proposals import Proposal
@@ -53,14 +53,7 @@ def decode_pagemap(
 
     :raises ValueError: when the value has not 64 bits.
     """
-    if not 0 <= value <= bits.U64:
-        raise ValueError(f"{value} has not 64 bits")
-    return merge(
-        entry
-        for numbers in layout.candidates
-        for plain in _entries(value, numbers)
-        for entry in readings(plain, proposal, vma_is_anonymous)
-    )
+    return agreed(value, layout, lambda numbers: _entries(value, numbers), proposal, vma_is_anonymous)
 
 
 def _entries(value: int, numbers: Numbers) -> Iterator[Entry]:

@@ -3,6 +3,7 @@
 
 import math
 from collections.abc import Callable
+from fractions import Fraction
 from random import Random
 
 import pytest
@@ -143,16 +144,26 @@ def test_the_same_seed_gives_the_same_resamples() -> None:
 @given(st.lists(st.floats(1, 100), min_size=2, max_size=5), st.randoms(use_true_random=False))
 @settings(max_examples=50)
 def test_the_permutation_test_is_exact(values: list[float], random: Random) -> None:
-    """By another way: all sign flips of the differences, added up one by one."""
+    """By another way: all sign flips of the differences, added up one by one, and nothing rounded."""
     other = [value + random.uniform(-5, 6) for value in values]
     n = len(values)
     p = r.permutation_test(r.Units(tuple(values), (1.0,) * n), r.Units(tuple(other), (1.0,) * n), paired=True)
-    changes = [b - a for a, b in zip(values, other, strict=True)]
-    seen = abs(sum(changes)) * (1 - 1e-9) - 1e-9
+    changes = [Fraction(b) - Fraction(a) for a, b in zip(values, other, strict=True)]
+    both = sum(map(Fraction, (*values, *other)))
+    seen = abs(sum(changes)) * (1 - Fraction(1, 10**9)) - both / 10**12
     flips = [sum(c if mask >> i & 1 else -c for i, c in enumerate(changes)) for mask in range(1 << n)]
     assert p == pytest.approx(sum(abs(f) >= seen for f in flips) / len(flips), abs=2 / len(flips))
     assert p is not None
     assert p >= 2 / len(flips)
+
+
+def test_a_difference_of_rounding_alone_is_none() -> None:
+    """Whichever way it is added up."""
+    for units in ((6.0, 4.0), (0.1, 0.2, 0.3), (1e9, 3.3, 7.7, 1e-3)):
+        before = r.Units(units, (1.0,) * len(units))
+        after = r.Units(tuple(value * (1 + 2**-52) for value in units), (1.0,) * len(units))
+        assert r.permutation_test(before, after, paired=True) == 1
+        assert r.permutation_test(before, after, paired=False) == 1
 
 
 def test_runs_that_do_not_overlap_have_the_smallest_p_value() -> None:

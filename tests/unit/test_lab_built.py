@@ -21,6 +21,7 @@ import pytest
 from profiler.errors import UserError
 from profiler.lab import built
 from profiler.lab.cache import cache_directory
+from tests.unit import fake_tools
 from tests.unit.test_lab_image import bzimage
 
 # What the patches look for, and what is beside it.
@@ -112,21 +113,11 @@ FILES = {
 
 @pytest.fixture
 def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of tools that come before the real ones; what they say and do is in files beside them."""
-    folder = tmp_path / "tools"
-    folder.mkdir()
-    for name, script in TOOLS.items():
-        (folder / name).write_text("#!/bin/sh\n" + script)
-        (folder / name).chmod(0o755)
-    for name, content in FILES.items():
-        (folder / name).write_text(content)
+    folder = fake_tools.put(tmp_path, monkeypatch, TOOLS, FILES)
     for name in built.VARIANTS:
         release = f"6.1.192-lab-{name}"
         (folder / release).write_bytes(bzimage(version=release.encode() + b" (lab@here)\0"))
     pack_source(folder, MEMORY_C)
-    monkeypatch.setenv("TOOLS", str(folder))
-    monkeypatch.setenv("PATH", f"{folder}:/usr/sbin:/usr/bin:/sbin:/bin")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(built, "require_build_tools", lambda: None)
     # make's variables do not get through; this one is how the scripts find their folder.
     monkeypatch.setattr("profiler.lab.make._environment", lambda: dict(os.environ))

@@ -10,6 +10,7 @@ import pytest
 from profiler.errors import Exit, UserError
 from profiler.lab import apt, debian
 from profiler.lab.cache import cache_directory
+from tests.unit import fake_tools
 from tests.unit.test_lab_image import RELEASE, bzimage
 
 PACKAGES = """\
@@ -59,18 +60,9 @@ FILES = {
 
 @pytest.fixture
 def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of fake tools on PATH; what they say is in files beside them."""
-    folder = tmp_path / "tools"
-    folder.mkdir()
-    for name, script in TOOLS.items():
-        (folder / name).write_text("#!/bin/sh\n" + script.replace("RELEASE", RELEASE))
-        (folder / name).chmod(0o755)
-    for name, content in FILES.items():
-        (folder / name).write_text(content)
+    scripts = {name: script.replace("RELEASE", RELEASE) for name, script in TOOLS.items()}
+    folder = fake_tools.put(tmp_path, monkeypatch, scripts, FILES)
     (folder / "image").write_bytes(bzimage())
-    monkeypatch.setenv("TOOLS", str(folder))
-    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return folder
 
 
