@@ -149,9 +149,12 @@ def test_the_permutation_test_is_exact(values: list[float], random: Random) -> N
     n = len(values)
     p = r.permutation_test(r.Units(tuple(values), (1.0,) * n), r.Units(tuple(other), (1.0,) * n), paired=True)
     changes = [Fraction(b) - Fraction(a) for a, b in zip(values, other, strict=True)]
-    both = sum(map(Fraction, (*values, *other)))
-    seen = abs(sum(changes)) * (1 - Fraction(1, 10**9)) - both / 10**12
-    flips = [sum(c if mask >> i & 1 else -c for i, c in enumerate(changes)) for mask in range(1 << n)]
+    both = sum(map(Fraction, (*values, *other)), Fraction(0))
+    seen = abs(sum(changes, Fraction(0))) * (1 - Fraction(1, 10**9)) - both / 10**12
+    flips = [
+        sum((c if mask >> i & 1 else -c for i, c in enumerate(changes)), Fraction(0))
+        for mask in range(1 << n)
+    ]
     assert p == pytest.approx(sum(abs(f) >= seen for f in flips) / len(flips), abs=2 / len(flips))
     assert p is not None
     assert p >= 2 / len(flips)
