@@ -6,18 +6,19 @@ Imported by nobody but the attaching child.
 
 import mmap
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 from .. import slots
 from ..errors import Exit, UserError
 from ..kernel import abilities, bpf, perf_event
 from ..kernel.btf import Btf
-from . import kept, program
+from . import program
 from .calibrate import Settings
 from .catalogue import Attachment, Kind
-from .compiled import Compiled, Map, compile_source, with_maps
+from .compiled import Map, with_maps
+from .compiling import compiled
 from .planner import Plan
 
 _TYPES: dict[Kind, bpf.ProgramType] = {
@@ -48,7 +49,7 @@ class Attached:
     def __init__(self, chosen: Plan, btf: Btf, facts: dict[str, int], filtered: bool) -> None:
         self._btf = btf
         self.cpus = abilities.possible_cpus()
-        self._compiled = _compiled(program.flags(chosen, facts, self.cpus, filtered))
+        self._compiled = compiled(program.flags(chosen, facts, self.cpus, filtered))
         self._maps = {one.name: self._create(one) for one in self._compiled.maps}
         self._loaded: dict[str, int] = {}
         self.program_names: list[str] = []
@@ -84,15 +85,15 @@ class Attached:
             list(pool.map(load, attachments))
 
     def _program(self, attachment: Attachment) -> int:
-        name, compiled = attachment.program, self._compiled
+        name, made = attachment.program, self._compiled
         if name not in self._loaded:
-            code = with_maps(compiled.programs[name], dict(enumerate(self._maps.values())))
+            code = with_maps(made.programs[name], dict(enumerate(self._maps.values())))
             traces = (0, 0)
             if attachment.kind in ("fentry", "fexit"):
                 where = bpf.TRACE_FENTRY if attachment.kind == "fentry" else bpf.TRACE_FEXIT
                 traces = where, self._function(attachment)
             self._loaded[name] = bpf.load_program(
-                _TYPES[attachment.kind], name, code, compiled.license, compiled.kernel_version, traces
+                _TYPES[attachment.kind], name, code, made.license, made.kernel_version, traces
             )
         return self._loaded[name]
 
@@ -168,49 +169,3 @@ class Attached:
     def unfollow(self, pid: int) -> None:
         """Undo :meth:`follow`."""
         bpf.delete(self.map_fd("processes"), pid)
-
-
-def _compiled(options: list[str]) -> Compiled:
-    """Kept from an earlier start, or compiled now and kept for the next."""
-    source = program.source()
-    name = kept.key(source, options, program.folder() / "include")
-    compiled = kept.load(name)
-    if compiled is None:
-        os.environ["BCC_KERNEL_SOURCE"] = str(program.folder())
-        with _captured_stderr() as said:
-            try:
-                compiled = compile_source(source, options)
-            except (ImportError, OSError):  # BCC itself is not whole
-                raise
-            except Exception as error:
-                raise UserError(
-                    f"BCC cannot compile the programs of {program.folder()}: "
-                    f"{_first_error(said()) or type(error).__name__}; reinstall Debian's python3-bpfcc, "
-                    "or report this line.",
-                    Exit.CANNOT_ATTACH,
-                ) from error
-        kept.store(name, compiled)
-    return compiled
-
-
-@contextmanager
-def _captured_stderr() -> Iterator[Callable[[], str]]:
-    """LLVM and libbcc write to descriptor 2; keep it for the sentence that is ours to write."""
-    saved = os.dup(2)
-    capture = os.memfd_create("stderr")
-    os.dup2(capture, 2)
-
-    def said() -> str:
-        size = os.fstat(capture).st_size
-        return os.pread(capture, size, 0).decode(errors="replace")
-
-    try:
-        yield said
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(capture)
-
-
-def _first_error(text: str) -> str:
-    return next((line.strip() for line in text.splitlines() if "error:" in line), "")[:300]

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The BPF source and its constants for one plan."""
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from .. import slots
@@ -77,6 +79,11 @@ _CONSTANTS = {
     "ENOTTY": 25,
 }
 
+# BCC's own headers redefine, and leave static functions unused. Nobody reads the programs' debug
+# information, and making it takes a tenth of the start.
+_FIXED = ("-g0", "-Wno-macro-redefined", "-Wno-unused-function")
+_DEFINITION = re.compile(r"-D([A-Za-z_]\w*)=(\w+)", re.ASCII)
+
 
 def folder() -> Path:
     """Where the C side stands: beside the package in a checkout, inside it once installed."""
@@ -100,6 +107,17 @@ def flags(plan: Plan, facts: dict[str, int], cpus: int, filtered: bool) -> list[
     options = [f"-D{name}={value}{'ULL' * (value >> 31 > 0)}" for name, value in sorted(constants.items())]
     options += [f"-DWAY_{hook.name}={hook.way}" for hook in plan.hooks]
     options += [f"-DSYMBOL_{hook.symbol}=1" for hook in plan.hooks if hook.symbol]
-    # BCC's own headers redefine, and leave static functions unused. Nobody reads the programs' debug
-    # information, and making it takes a tenth of the start.
-    return [*options, "-g0", "-Wno-macro-redefined", "-Wno-unused-function"]
+    return [*options, *_FIXED]
+
+
+def are_flags(options: Sequence[str], most_cpus: int) -> bool:
+    """Whether somebody else's options can be those of :func:`flags` here, and so do no harm to compile."""
+    definitions = [match for option in options[: -len(_FIXED)] if (match := _DEFINITION.fullmatch(option))]
+    found = {match[1]: match[2] for match in definitions}
+    ours = {name: str(value) for name, value in (_CONSTANTS | slots.definitions()).items()}
+    return (
+        tuple(options[-len(_FIXED) :]) == _FIXED
+        and len(definitions) == len(options) - len(_FIXED)
+        and {name: found.get(name, "").removesuffix("ULL") for name in ours} == ours
+        and found.get("CPUS") in {str(cpus) for cpus in range(1, most_cpus + 1)}
+    )

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Compiled programs of guests, kept from one VM of a kernel to the next: emulated, compiling takes 20 s.
 
-The guest's /run/uffd-profiler (profiler/hooks/kept.py) is a folder of the cache. Guests alone read it: what
-a guest writes there is loaded into no other kernel than theirs.
+The guest's /run/uffd-profiler (profiler/hooks/kept.py) is a folder of the cache. Guests alone load what is
+in it: what a guest writes there gets into no other kernel than theirs. Most is put there by compiler.py.
 """
 
 from pathlib import Path

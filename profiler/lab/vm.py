@@ -27,6 +27,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from profiler.errors import Exit, UserError
+from profiler.lab.compiler import compiler
 from profiler.lab.frames import FrameReader, Kind
 from profiler.lab.image import Kernel
 from profiler.lab.initramfs import build_initramfs
@@ -77,24 +78,27 @@ def run_in_vm(
         then, as it is on every other way out.
     """
     directory = Path.cwd()
-    initramfs = build_initramfs(kernel, command, directory, os.environ)
+    shared = folder(kernel)
     if timeout is not None:
         boot_seconds = min(boot_seconds, timeout)
     processors = 1 if instructions else cpus
     begun = time.monotonic()
-    while True:
-        machine = start(kernel, initramfs, memory, processors, instructions, append, folder(kernel))
-        guest = _Guest(machine, stdout, stderr, timeout, boot_seconds)
-        with contextlib.closing(guest):
-            try:
-                return guest.wait()
-            except BootError as error:
-                if timeout is not None:
-                    timeout -= time.monotonic() - begun
-                if again is None or (timeout is not None and timeout <= 0):
-                    raise
-                again(str(error))
-                again = None
+    # Nobody outside answers fast enough for a clock that jumps while the guest waits.
+    with compiler(None if instructions else shared) as variables:
+        initramfs = build_initramfs(kernel, command, directory, os.environ | variables)
+        while True:
+            machine = start(kernel, initramfs, memory, processors, instructions, append, shared)
+            guest = _Guest(machine, stdout, stderr, timeout, boot_seconds)
+            with contextlib.closing(guest):
+                try:
+                    return guest.wait()
+                except BootError as error:
+                    if timeout is not None:
+                        timeout -= time.monotonic() - begun
+                    if again is None or (timeout is not None and timeout <= 0):
+                        raise
+                    again(str(error))
+                    again = None
 
 
 class BootError(UserError):

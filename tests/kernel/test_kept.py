@@ -8,7 +8,7 @@ from typing import NoReturn
 import pytest
 
 from profiler.errors import Exit, UserError
-from profiler.hooks import kept, module
+from profiler.hooks import compiling, kept
 from profiler.hooks.processes import FOLLOWED
 from profiler.hooks.request import Request
 from profiler.hooks.session import Session
@@ -27,7 +27,7 @@ def test_the_second_start_compiles_nothing(monkeypatch: pytest.MonkeyPatch) -> N
     with Session(request) as first:
         plan = first.plan
     # The attaching child is forked from this process: what is replaced here is replaced there.
-    monkeypatch.setattr(module, "compile_source", _refuse)
+    monkeypatch.setattr(compiling, "compile_source", _refuse)
     with Session(request) as second:
         assert second.plan == plan
         before = second.snapshot()

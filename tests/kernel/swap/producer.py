@@ -137,9 +137,9 @@ class Producer:
         """As anybody can read it, from outside."""
         return pagemap.read(self.pid, self.base, self.pages)
 
-    def entries(self, layout: Layout) -> list[Entry]:
-        """The same, decoded."""
-        return [pagemap.decode_pagemap(value, layout) for value in self.pagemap()]
+    def entries(self, layout: Layout, most: int | None = None) -> list[Entry]:
+        """The same, decoded: of the first so many, or all."""
+        return [pagemap.decode_pagemap(value, layout) for value in self.pagemap()[:most]]
 
     def entries_away(self, layout: Layout) -> list[tuple[int, Entry]]:
         """Of those that are not present; quicker than to decode them all."""

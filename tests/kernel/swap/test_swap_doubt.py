@@ -30,13 +30,14 @@ def test_kinds_in_doubt_are_counted_as_special(
         producer.fill()
         producer.page_out()
         assert producer.advise(HWPOISON, 0, BROKEN) == 0
-        ambiguous = [entry for entry in producer.entries(layout) if len(entry.kinds) > 1]
+        # Of hundreds of candidates, decoding takes long when emulated.
+        entries = producer.entries(layout, 2 * BROKEN)
         before = session.snapshot()
         touched = producer.touch(threads=3)
         seen = session.snapshot() - before
         doubts = session.kernel.pte_doubts
-    assert len(ambiguous) == BROKEN
-    assert all("hwpoison" in entry.kinds for entry in ambiguous)
+    assert ["hwpoison" in entry.kinds for entry in entries] == [True] * BROKEN + [False] * BROKEN
+    assert [len(entry.kinds) > 1 for entry in entries] == [True] * BROKEN + [False] * BROKEN
     assert "The kernel's configuration cannot be read." in doubts
     assert any(doubt.startswith("Not told apart: ") for doubt in doubts)
     assert touched.sigbus == BROKEN
