@@ -5,8 +5,8 @@ Runs COMMAND as root in a VM (QEMU, no KVM needed), in the current directory and
 with this environment. The host's files are there read-only, and so is this
 directory; /tmp, /run and /dev/shm can be written and are forgotten at the end,
 except programs that the profiler compiled: the next VM of the same kernel has
-them. What is not there yet is compiled outside the VM if this runs as root, which
-takes a second instead of 20. Standard input is empty.
+them. What is not there yet is compiled outside the VM, in a second instead of 20,
+if this runs as root and without --instructions. Standard input is empty.
 
 The exit code is COMMAND's; 128 + n when signal n ended it, 127 when it is not
 found, 3 when the VM cannot run it, panics or takes too long.

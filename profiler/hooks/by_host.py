@@ -8,7 +8,6 @@ once it is done. By then the programs are kept, or the guest has to compile by i
 
 import json
 import os
-import secrets
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -30,7 +29,7 @@ def ask(name: str, options: Sequence[str]) -> None:
     folder = os.environ.get(VARIABLE)
     if not folder:
         return
-    wanted = Path(folder, f"{name}.{secrets.token_hex(4)}{WANTED}")
+    wanted = Path(folder, f"{name}.{os.urandom(4).hex()}{WANTED}")
     taken = wanted.with_suffix(TAKEN)
     with suppress(OSError):
         written = wanted.with_suffix(".asking")

@@ -24,7 +24,10 @@ def compiled(options: Sequence[str]) -> Compiled:
     if found is None:
         by_host.ask(name, options)
         found = kept.load(name)
-    return found or compile_and_keep(name, options)
+    if found is None:
+        found = compile_here(options)
+        kept.store(name, found)
+    return found
 
 
 def key(options: Sequence[str]) -> str:
@@ -32,12 +35,12 @@ def key(options: Sequence[str]) -> str:
     return kept.key(program.source(), options, program.folder() / "include")
 
 
-def compile_and_keep(name: str, options: Sequence[str]) -> Compiled:
-    """Compile here; raises as :func:`compiled` does."""
+def compile_here(options: Sequence[str]) -> Compiled:
+    """Compile in this process; raises as :func:`compiled` does."""
     os.environ["BCC_KERNEL_SOURCE"] = str(program.folder())
     with _captured_stderr() as said:
         try:
-            made = compile_source(program.source(), options)
+            return compile_source(program.source(), options)
         except (ImportError, OSError):  # BCC itself is not whole
             raise
         except Exception as error:
@@ -47,8 +50,6 @@ def compile_and_keep(name: str, options: Sequence[str]) -> Compiled:
                 "or report this line.",
                 Exit.CANNOT_ATTACH,
             ) from error
-    kept.store(name, made)
-    return made
 
 
 @contextmanager

@@ -35,12 +35,13 @@ def key(source: str, options: Sequence[str], headers: Path) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def load(name: str) -> Compiled | None:
+def load(name: str, folders: Sequence[Path] | None = None) -> Compiled | None:
     """What was kept under a key.
 
+    :param folders: where to look, if not in those of this machine.
     :returns: ``None`` if nothing was, it cannot be used, or the compiler is another one now.
     """
-    for folder in _folders():
+    for folder in _folders() if folders is None else folders:
         with suppress(OSError, KeyError, TypeError, ValueError), _opened(folder) as directory:
             descriptor = os.open(f"{name}.json", os.O_RDONLY | os.O_NOFOLLOW, dir_fd=directory.fd)
             with open(descriptor, "rb") as file:
@@ -53,10 +54,13 @@ def load(name: str) -> Compiled | None:
     return None
 
 
-def store(name: str, compiled: Compiled) -> None:
-    """Keep what this process compiled, where that can be done; a reader sees all of it or nothing."""
+def store(name: str, compiled: Compiled, folders: Sequence[Path] | None = None) -> None:
+    """Keep what this process compiled, where that can be done; a reader sees all of it or nothing.
+
+    :param folders: the first that can be used is taken, if not of those of this machine.
+    """
     content = {"compiler": _compiler(), "compiled": compiled.to_json()}
-    for folder in _folders():
+    for folder in _folders() if folders is None else folders:
         with suppress(OSError):
             folder.mkdir(mode=0o700, exist_ok=True)
             with _opened(folder) as directory:

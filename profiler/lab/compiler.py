@@ -50,10 +50,10 @@ def _serve(folder: Path, stop: Event) -> None:
     while not stop.wait(_INTERVAL):
         with suppress(OSError):
             for wanted in sorted(folder.glob(f"*{by_host.WANTED}")):
-                _answer(wanted, folder, stop)
+                _answer(wanted, stop)
 
 
-def _answer(wanted: Path, folder: Path, stop: Event) -> None:
+def _answer(wanted: Path, stop: Event) -> None:
     """In a process of its own: LLVM's memory goes with it, and none of its errors concerns this one."""
     taken = wanted.with_suffix(by_host.TAKEN)
     try:
@@ -65,7 +65,6 @@ def _answer(wanted: Path, folder: Path, stop: Event) -> None:
     try:
         with subprocess.Popen(
             command,
-            env={**os.environ, "CACHE_DIRECTORY": str(folder)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -84,9 +83,12 @@ def _compile(taken: Path) -> None:
         options = [str(option) for option in json.loads(file.read(_MOST_BYTES))]
     name = taken.name.partition(".")[0]
     # Another version of this program may be asking: only it has the source then.
-    if program.are_flags(options, MOST_CPUS) and compiling.key(options) == name and not kept.load(name):
+    if not program.are_flags(options, MOST_CPUS) or compiling.key(options) != name:
+        return
+    folders = [taken.parent]  # never those of this machine's own programs
+    if kept.load(name, folders) is None:
         abilities.lift_memlock_limit()
-        compiling.compile_and_keep(name, options)
+        kept.store(name, compiling.compile_here(options), folders)
 
 
 if __name__ == "__main__":

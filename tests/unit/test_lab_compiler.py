@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from profiler.hooks import by_host, compiling, program
+from profiler.hooks import by_host, compiling, kept, program
 from profiler.lab import compiler
 from profiler.pte.constants import constants
 from profiler.pte.named import NAMES, named
@@ -55,9 +55,10 @@ def test_nothing_else_is(options: list[str]) -> None:
 
 @pytest.fixture
 def compiled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The keys of what was compiled."""
+    """The keys of what was compiled and kept."""
     keys: list[str] = []
-    monkeypatch.setattr(compiling, "compile_and_keep", lambda name, options: keys.append(name))
+    monkeypatch.setattr(compiling, "compile_here", lambda options: None)
+    monkeypatch.setattr(kept, "store", lambda name, made, folders: keys.append(f"{name} in {folders}"))
     return keys
 
 
@@ -71,21 +72,27 @@ def test_a_request_is_compiled_if_it_is_of_this_source(tmp_path: Path, compiled:
     text = repr(OPTIONS).replace("'", '"')
     compiler._compile(request(tmp_path, KEY, text))
     compiler._compile(request(tmp_path, "0" * 64, text))
-    assert compiled == [KEY]
+    assert compiled == [f"{KEY} in {[tmp_path]}"]
 
 
 @pytest.mark.parametrize("content", ["", "[", '["-fplugin=/tmp/x.so"]', "[" + '"-DX=1",' * 20000])
 def test_nonsense_is_taken_away_and_nothing_is_compiled(tmp_path: Path, content: str) -> None:
     wanted = tmp_path / f"{KEY}.0a{by_host.WANTED}"
     wanted.write_text(content)
-    compiler._answer(wanted, tmp_path, threading.Event())
+    compiler._answer(wanted, threading.Event())
     assert list(tmp_path.iterdir()) == []
 
 
-def asked(folder: Path, monkeypatch: pytest.MonkeyPatch, answer: Callable[[Path], None]) -> None:
-    """Ask, and let ``answer`` deal with the request."""
+def asked(folder: Path, monkeypatch: pytest.MonkeyPatch, answer: Callable[[Path], None]) -> float:
+    """Ask, and let ``answer`` deal with the request; return when asking was over."""
     monkeypatch.setenv(by_host.VARIABLE, str(folder))
-    guest = threading.Thread(target=by_host.ask, args=(KEY, OPTIONS))
+    over = []
+
+    def ask() -> None:
+        by_host.ask(KEY, OPTIONS)
+        over.append(time.monotonic())
+
+    guest = threading.Thread(target=ask)
     guest.start()
     while not (found := list(folder.glob(f"{KEY}.*{by_host.WANTED}"))):
         assert guest.is_alive()
@@ -93,19 +100,19 @@ def asked(folder: Path, monkeypatch: pytest.MonkeyPatch, answer: Callable[[Path]
     answer(found[0])
     guest.join(10)
     assert not guest.is_alive()
+    return over[0]
 
 
 def test_who_asks_waits_until_the_request_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ended = []
+    gone = []
 
     def answer(wanted: Path) -> None:
         taken = wanted.rename(wanted.with_suffix(by_host.TAKEN))
         time.sleep(0.3)
-        ended.append(time.monotonic())
+        gone.append(time.monotonic())
         taken.unlink()
 
-    asked(tmp_path, monkeypatch, answer)
-    assert ended
+    assert asked(tmp_path, monkeypatch, answer) > gone[0]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -123,7 +130,7 @@ def test_a_compiler_that_takes_long_ends_with_the_vm(tmp_path: Path, monkeypatch
     started = []
 
     def sleep(*_: object, **options: object) -> "subprocess.Popen[bytes]":
-        started.append(start([sys.executable, "-c", "import time; time.sleep(900)"]))
+        started.append(start([sys.executable, "-c", "import time; time.sleep(20)"]))
         return started[-1]
 
     start = subprocess.Popen
