@@ -106,11 +106,14 @@ test-here: install-tests
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory test-kernel
 	@$(MAKE) --no-print-directory test-service
+
+test-there: install-tests
+	@$(MAKE) --no-print-directory test-vm
 	@$(MAKE) --no-print-directory test-lab
 
-# The VM has a kernel of its own: its tests and those of this kernel do not see each other.
+# The VM has a kernel of its own: its tests and those of this kernel do not see each other. Both take as long.
 test: lint ## everything but the other kernels
-	@$(MAKE) --no-print-directory -j2 --output-sync=target test-here test-vm
+	@$(MAKE) --no-print-directory -j2 --output-sync=target test-here test-there
 	@$(MAKE) --no-print-directory test-load
 	@$(MAKE) --no-print-directory test-image
 	@echo "all tests passed"
@@ -123,4 +126,4 @@ bench: install-tests ## what the numbers in the README come from
 clean: ## remove what make made here
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help install demo install-tests bytecode lint unit test-kernel test-service test-load test-lab test-vm test-kernels kernels-page test-image test-here test bench clean
+.PHONY: help install demo install-tests bytecode lint unit test-kernel test-service test-load test-lab test-vm test-kernels kernels-page test-image test-here test-there test bench clean
