@@ -85,7 +85,7 @@ test-lab: install-tests ## the VM itself: how it starts, fails and ends
 	$(BIN)/pytest -q tests/lab --ignore tests/lab/test_built.py --ignore tests/lab/test_experiment.py
 
 test-vm: bytecode ## real BPF on Debian's 6.1 kernel, one boot for the suite
-	$(BIN)/uffd-profiler vm --kernel debian:6.1 --timeout 2400 \
+	$(BIN)/uffd-profiler vm --kernel debian:6.1 --timeout 2400 --repeatable \
 		--append=numa=fake=2 --append=numa_balancing=disable -- \
 		env PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 UFFD_THROWAWAY=1 \
 		UFFD_EXPECT_WAYS=fentry,kprobe,tracepoint UFFD_OWN_SESSIONS=fentry \

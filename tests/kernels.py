@@ -78,6 +78,7 @@ class Tested:
                 self.name,
                 "--timeout",
                 str(_SECONDS),
+                "--repeatable",
                 *TWO_NODES,
                 "--",
             ),

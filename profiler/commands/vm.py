@@ -9,7 +9,7 @@ them. What is not there yet is compiled outside the VM, in a second instead of 2
 if this runs as root and without --instructions. Standard input is empty.
 
 The exit code is COMMAND's; 128 + n when signal n ended it, 127 when it is not
-found, 3 when the VM cannot run it, panics or takes too long.
+found, 3 when the VM cannot run it, panics, hangs or takes too long.
 
 KERNEL is one of
   debian:VERSION  Debian's own, fetched as a package
@@ -65,6 +65,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="end the VM after this many seconds (default: %(default)g)",
     )
     parser.add_argument(
+        "--repeatable",
+        action="store_true",
+        help="if the guest hangs, start it and COMMAND once more; what it has written by then stands twice",
+    )
+    parser.add_argument(
         "--instructions",
         action="store_true",
         help="let the guest's clocks count its instructions, one a nanosecond; on one CPU",
@@ -106,6 +111,7 @@ def run(args: argparse.Namespace) -> int:
         instructions=args.instructions,
         append=args.append,
         again=lambda why: print(f"uffd-profiler: {why}\nIt is started once more.", file=sys.stderr),
+        repeatable=args.repeatable,
     )
 
 

@@ -33,6 +33,7 @@ from profiler.lab.image import Kernel
 from profiler.lab.initramfs import build_initramfs
 from profiler.lab.kept import folder
 from profiler.lab.qemu import Machine, start
+from profiler.lab.stall import Stalls
 
 BOOT_SECONDS = 120.0
 """A boot takes seconds; on a machine with a dozen times the load it still ends by itself."""
@@ -58,6 +59,7 @@ def run_in_vm(
     stdout: int = 1,
     stderr: int = 2,
     again: Callable[[str], None] | None = None,
+    repeatable: bool = False,
 ) -> int:
     """Run ``command`` as the guest's root, in our current directory and with our environment.
 
@@ -73,7 +75,9 @@ def run_in_vm(
     :param again: a guest that hangs or panics while it boots is started once more, and this is told why.
         Emulated, one in some hundred does; the panic that was seen stood in code that was just being patched
         (a static key). Nothing of the command has run then.
+    :param repeatable: so is a guest that hangs while the command runs; that runs again from its start.
     :return: the command's exit code; 128 + n when signal n ended it; 127 when it is not found.
+    :raises HungError: the guest's kernel reported twice that it waits for a CPU that does not answer.
     :raises UserError: the guest cannot boot, panicked, ended by itself, or took too long. QEMU is gone
         then, as it is on every other way out.
     """
@@ -92,7 +96,9 @@ def run_in_vm(
             with contextlib.closing(guest):
                 try:
                     return guest.wait()
-                except BootError as error:
+                except (BootError, HungError) as error:
+                    if isinstance(error, HungError) and not repeatable:
+                        raise
                     if timeout is not None:
                         timeout -= time.monotonic() - begun
                     if again is None or (timeout is not None and timeout <= 0):
@@ -103,6 +109,10 @@ def run_in_vm(
 
 class BootError(UserError):
     """The guest did not get as far as running the command."""
+
+
+class HungError(UserError):
+    """The guest hangs while the command runs. Emulated by two threads, one in some hundred does."""
 
 
 class _Guest:
@@ -119,6 +129,8 @@ class _Guest:
         self._started = False
         self._exit_code: int | None = None
         self._console = b""
+        self._stalls = Stalls()
+        self._line = b""
         self._complaints = b""
         self._limits = [time.monotonic() + boot_seconds]
         if timeout is not None:
@@ -176,6 +188,10 @@ class _Guest:
         if not self._panicked and _PANIC.search(self._console_text()):
             self._panicked = True
             self._limits = [time.monotonic() + _PANIC_SECONDS]
+        *lines, self._line = (self._line[-_CONSOLE_BYTES:] + data).split(b"\n")
+        stalled = any(self._stalls.hear(line.decode("utf-8", "replace")) for line in lines)
+        if stalled and not self._panicked:
+            raise self._hung()
 
     def _hear_qemu(self, data: bytes) -> None:
         self._complaints = (self._complaints + data)[-_CONSOLE_BYTES:]
@@ -194,6 +210,12 @@ class _Guest:
             f"the VM did not get as far as running the command within {self._boot_seconds:g} s, and was ended"
         )
         return BootError(str(error), error.code)
+
+    def _hung(self) -> UserError:
+        error = self._error(
+            "the guest hangs: its kernel reported twice that RCU waits for a CPU, and the VM was ended"
+        )
+        return (HungError if self._started else BootError)(str(error), error.code)
 
     def _ended_early(self) -> UserError:
         """Say why QEMU ended without the command's exit code."""

@@ -4,6 +4,7 @@
 import os
 import signal
 import stat
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from profiler.lab.image import read_kernel
 from profiler.lab.initramfs import cpio
 from profiler.lab.qemu import Machine, start
 from tests.lab import full_disk
+from tests.lab.lost_cpu import LostCpu
 
 pytestmark = pytest.mark.vm
 
@@ -88,6 +90,45 @@ def test_a_guest_that_hangs_while_it_boots_is_ended(machines: list[Machine]) -> 
             vm.run_in_vm(debian_kernel("6.1"), ["true"], boot_seconds=4)
     finally:
         stopper.join()
+
+
+WAIT_FOR_ALL_CPUS = """
+import ctypes, os, time
+if not os.fork():
+    os.sched_setaffinity(0, [0])
+    while True: pass
+os.sched_setaffinity(0, [1])
+print("begun", flush=True)
+while True:
+    assert not ctypes.CDLL(None).syscall(324, 1, 0)  # membarrier(2): a grace period of RCU
+    time.sleep(0.01)
+"""
+
+
+def test_a_guest_that_hangs_while_the_command_runs_is_ended(machines: list[Machine]) -> None:
+    heard, said = os.pipe()
+    lost: list[LostCpu] = []
+
+    def lose() -> None:
+        assert os.read(heard, 100) == b"begun\n"
+        lost.append(LostCpu(machines[0].process.pid))
+
+    waiter = threading.Thread(target=lose)
+    waiter.start()
+    try:
+        with pytest.raises(vm.HungError, match=r"the guest hangs: .*; the last lines of its console:"):
+            vm.run_in_vm(
+                debian_kernel("6.1"),
+                [sys.executable, "-c", WAIT_FOR_ALL_CPUS],
+                append=["rcupdate.rcu_cpu_stall_timeout=3"],  # the least that it takes
+                timeout=150,
+                stdout=said,
+            )
+    finally:
+        os.close(said)
+        waiter.join()
+        lost[0].join()
+        os.close(heard)
 
 
 def test_a_full_disk() -> None:

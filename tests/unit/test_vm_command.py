@@ -11,7 +11,7 @@ from profiler.commands import vm
 from profiler.errors import Exit, UserError
 from profiler.lab import built, initramfs, qemu, requirements
 from profiler.lab.image import Kernel
-from profiler.lab.vm import run_in_vm
+from profiler.lab.vm import HungError, run_in_vm
 from tests.unit.test_lab_image import RELEASE, bzimage
 
 
@@ -224,6 +224,50 @@ def test_a_panic_of_a_guest_that_has_booted_is_its_end(
     with pytest.raises(UserError, match="kernel panicked: int3"):
         run_in_vm(kernel, ["true"], again=told.append)
     assert told == []
+
+
+STALL = r"rcu: \t(detected by 1, t=%s jiffies, g=7281, q=12 ncpus=2)\r\n"
+STALLS = "printf '" + STALL % 5252 + STALL % 21007 + "' >&$console; exec sleep 60"
+STARTED = r"printf 'S\3\000\000\0006.1' >&$answers; "
+
+
+@pytest.mark.parametrize(("repeatable", "code"), [(True, 7), (False, None)])
+def test_a_guest_that_hangs_is_ended_and_what_can_be_repeated_runs_again(
+    kernel: Kernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repeatable: bool, code: int | None
+) -> None:
+    once = f"test -e {tmp_path}/hung || {{ touch {tmp_path}/hung; sleep 0.3; {STALLS}; }}; "
+    put_qemu(tmp_path, monkeypatch, STARTED + once + r"printf 'X\1\000\000\000\7' >&$answers; exec sleep 60")
+    told: list[str] = []
+    try:
+        assert run_in_vm(kernel, ["true"], again=told.append, repeatable=repeatable) == code
+        (why,) = told
+    except HungError as error:
+        assert code is None
+        assert error.code == Exit.CANNOT_TELL
+        assert told == []
+        why = str(error)
+    assert why.startswith("the guest hangs: its kernel reported twice that RCU waits for a CPU")
+    assert why.endswith("t=21007 jiffies, g=7281, q=12 ncpus=2)")
+
+
+def test_a_guest_that_always_hangs_is_not_started_for_ever(
+    kernel: Kernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_qemu(tmp_path, monkeypatch, f"echo $$ >> {tmp_path}/pids; {STARTED} sleep 0.3; {STALLS}")
+    told: list[str] = []
+    with pytest.raises(HungError, match="the guest hangs"):
+        run_in_vm(kernel, ["true"], again=told.append, repeatable=True)
+    assert len(told) == 1
+    assert len((tmp_path / "pids").read_text().split()) == 2
+
+
+def test_a_guest_that_was_stalled_and_goes_on_is_let_be(
+    kernel: Kernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = STALL.replace("7281", "7299")
+    said = f"printf '{STALL % 5252}{other % 5252}' >&$console; sleep 0.3; "
+    put_qemu(tmp_path, monkeypatch, STARTED + said + r"printf 'X\1\000\000\000\7' >&$answers; exec sleep 60")
+    assert run_in_vm(kernel, ["true"]) == 7
 
 
 @pytest.mark.parametrize(("limit", "starts"), [({"boot_seconds": 0.3}, 2), ({"timeout": 0.3}, 1)])
