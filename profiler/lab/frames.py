@@ -19,6 +19,8 @@ class Kind(Enum):
     """COMMAND is about to run; the payload is the guest's ``uname -r``."""
     STDOUT = b"O"
     STDERR = b"E"
+    ALIVE = b"A"
+    """Nothing else was sent for a while; no payload."""
     EXITED = b"X"
     """COMMAND has ended; the payload is one byte, its exit code (128 + n when signal n ended it)."""
 

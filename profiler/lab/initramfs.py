@@ -26,10 +26,15 @@ WANTED_MODULES = ("virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay
 
 
 def build_initramfs(
-    kernel: Kernel, command: Sequence[str], directory: Path, environment: Mapping[str, str]
+    kernel: Kernel,
+    command: Sequence[str],
+    directory: Path,
+    environment: Mapping[str, str],
+    alive_seconds: int = 0,
 ) -> bytes:
     """Return a cpio archive whose ``/init`` runs ``command`` in ``directory`` with ``environment``.
 
+    :param alive_seconds: what has nothing to send says at least that it lives, this often; 0 for never.
     :raises UserError: no compiler for init, or modules that cannot be read.
     """
     modules = [] if kernel.modules is None else modules_in_load_order(kernel.modules, WANTED_MODULES)
@@ -38,7 +43,11 @@ def build_initramfs(
         ("dev", stat.S_IFDIR | 0o755, b""),
         ("modules", stat.S_IFDIR | 0o755, b""),
         ("init", stat.S_IFREG | 0o755, init_binary().read_bytes()),
-        ("job", stat.S_IFREG | 0o600, job_file(names, kernel.modules, directory, command, environment)),
+        (
+            "job",
+            stat.S_IFREG | 0o600,
+            job_file(names, kernel.modules, directory, alive_seconds, command, environment),
+        ),
     ]
     files += [
         (f"modules/{name}", stat.S_IFREG | 0o644, _read_module(path))
@@ -51,18 +60,21 @@ def job_file(
     module_names: Sequence[str],
     modules: Path | None,
     directory: Path,
+    alive_seconds: int,
     command: Sequence[str],
     environment: Mapping[str, str],
 ) -> bytes:
     """Return what init reads: strings that end with a zero byte, each list after its length.
 
-    Their order: modules to load, directory of all modules (or empty), working directory, argv, environment.
+    Their order: modules to load, directory of all modules (or empty), working directory, seconds between
+    two signs of life, argv, environment.
     """
     variables = [f"{name}={value}" for name, value in environment.items()]
     words = [
         *_counted(module_names),
         "" if modules is None else str(modules),
         str(directory),
+        str(alive_seconds),
         *_counted(command),
         *_counted(variables),
     ]

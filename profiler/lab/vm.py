@@ -18,6 +18,7 @@ With both cores busy emulating other VMs it took 24 to 35 s, hence the long :dat
 """
 
 import contextlib
+import math
 import os
 import re
 import select
@@ -37,6 +38,12 @@ from profiler.lab.stall import Stalls
 
 BOOT_SECONDS = 120.0
 """A boot takes seconds; on a machine with a dozen times the load it still ends by itself."""
+
+_ALIVE_SECONDS = 5
+SILENT_SECONDS = 60.0
+"""A guest that sends nothing for so long hangs. Emulated by the two threads of QEMU 7.2, its CPUs can: one
+translates an instruction that the other is just patching, keeps the int3 that stands there in between, and
+traps for ever. Seen in ``__schedule`` while the tracepoint there was switched; the other one waits."""
 
 _PANIC_SECONDS = 10.0  # a guest that panicked reboots, which ends QEMU; some cannot
 _CONSOLE_BYTES = 16384
@@ -60,6 +67,7 @@ def run_in_vm(
     stderr: int = 2,
     again: Callable[[str], None] | None = None,
     repeatable: bool = False,
+    silent_seconds: float = SILENT_SECONDS,
 ) -> int:
     """Run ``command`` as the guest's root, in our current directory and with our environment.
 
@@ -76,8 +84,10 @@ def run_in_vm(
         Emulated, one in some hundred does; the panic that was seen stood in code that was just being patched
         (a static key). Nothing of the command has run then.
     :param repeatable: so is a guest that hangs while the command runs; that runs again from its start.
+    :param silent_seconds: a guest that sends nothing for so long, not even that it lives, hangs. No limit
+        with ``instructions``: one thread emulates it.
     :return: the command's exit code; 128 + n when signal n ended it; 127 when it is not found.
-    :raises HungError: the guest's kernel reported twice that it waits for a CPU that does not answer.
+    :raises HungError: the guest fell silent, or its kernel reported twice that it waits for a CPU.
     :raises UserError: the guest cannot boot, panicked, ended by itself, or took too long. QEMU is gone
         then, as it is on every other way out.
     """
@@ -86,13 +96,17 @@ def run_in_vm(
     if timeout is not None:
         boot_seconds = min(boot_seconds, timeout)
     processors = 1 if instructions else cpus
+    if instructions:
+        silent_seconds = math.inf
     begun = time.monotonic()
     # Nobody outside answers fast enough for a clock that jumps while the guest waits.
     with compiler(None if instructions else shared) as variables:
-        initramfs = build_initramfs(kernel, command, directory, os.environ | variables)
+        initramfs = build_initramfs(
+            kernel, command, directory, os.environ | variables, 0 if instructions else _ALIVE_SECONDS
+        )
         while True:
             machine = start(kernel, initramfs, memory, processors, instructions, append, shared)
-            guest = _Guest(machine, stdout, stderr, timeout, boot_seconds)
+            guest = _Guest(machine, stdout, stderr, timeout, boot_seconds, silent_seconds)
             with contextlib.closing(guest):
                 try:
                     return guest.wait()
@@ -112,14 +126,21 @@ class BootError(UserError):
 
 
 class HungError(UserError):
-    """The guest hangs while the command runs. Emulated by two threads, one in some hundred does."""
+    """The guest hangs while the command runs. Emulated by two threads, one in some hundred does
+    (:data:`SILENT_SECONDS`)."""
 
 
 class _Guest:
     """A running guest, and what it has said so far."""
 
     def __init__(
-        self, machine: Machine, stdout: int, stderr: int, timeout: float | None, boot_seconds: float
+        self,
+        machine: Machine,
+        stdout: int,
+        stderr: int,
+        timeout: float | None,
+        boot_seconds: float,
+        silent_seconds: float,
     ) -> None:
         self._machine = machine
         self._outputs = {Kind.STDOUT: stdout, Kind.STDERR: stderr}
@@ -127,6 +148,8 @@ class _Guest:
         self._boot_seconds = boot_seconds
         self._frames = FrameReader()
         self._started = False
+        self._silent_seconds = silent_seconds
+        self._heard = math.inf
         self._exit_code: int | None = None
         self._console = b""
         self._stalls = Stalls()
@@ -149,9 +172,12 @@ class _Guest:
             assert self._machine.process.stderr is not None  # noqa: S101
             selector.register(self._machine.process.stderr, selectors.EVENT_READ, self._hear_qemu)
             while selector.get_map():
-                ready = selector.select(self._seconds_left())
+                hangs = self._heard + self._silent_seconds
+                ready = selector.select(self._seconds_left(hangs))
                 if not ready and self._seconds_left() == 0:
                     raise self._too_long()
+                if not ready and time.monotonic() >= hangs:
+                    raise self._hung(f"it has not sent a sign of life for {self._silent_seconds:g} s")
                 for key, _ in ready:
                     data = _read(key.fd)
                     if not data:
@@ -161,8 +187,9 @@ class _Guest:
                     return self._exit_code
         raise self._ended_early()
 
-    def _seconds_left(self) -> float | None:
-        return max(0.0, min(self._limits) - time.monotonic()) if self._limits else None
+    def _seconds_left(self, hangs: float = math.inf) -> float | None:
+        end = min(*self._limits, hangs, math.inf)
+        return None if end == math.inf else max(0.0, end - time.monotonic())
 
     def _answer(self, data: bytes) -> None:
         for frame in self._frames.feed(data):
@@ -171,8 +198,10 @@ class _Guest:
                 self._limits = self._limits[1:]  # the boot's own limit
             elif frame.kind is Kind.EXITED:
                 self._exit_code = frame.payload[0]
-            else:
+            elif frame.kind is not Kind.ALIVE:
                 self._write(self._outputs[frame.kind], frame.payload)
+        if self._started:  # and not before whoever reads our output has read: meanwhile we do not listen
+            self._heard = time.monotonic()
 
     def _write(self, descriptor: int, data: bytes) -> None:
         """Write all of ``data``, but never wait for a reader longer than the guest may live."""
@@ -191,7 +220,7 @@ class _Guest:
         *lines, self._line = (self._line[-_CONSOLE_BYTES:] + data).split(b"\n")
         stalled = any(self._stalls.hear(line.decode("utf-8", "replace")) for line in lines)
         if stalled and not self._panicked:
-            raise self._hung()
+            raise self._hung("its kernel reported twice that RCU waits for a CPU")
 
     def _hear_qemu(self, data: bytes) -> None:
         self._complaints = (self._complaints + data)[-_CONSOLE_BYTES:]
@@ -211,10 +240,8 @@ class _Guest:
         )
         return BootError(str(error), error.code)
 
-    def _hung(self) -> UserError:
-        error = self._error(
-            "the guest hangs: its kernel reported twice that RCU waits for a CPU, and the VM was ended"
-        )
+    def _hung(self, sign: str) -> UserError:
+        error = self._error(f"the guest hangs: {sign}, and the VM was ended")
         return (HungError if self._started else BootError)(str(error), error.code)
 
     def _ended_early(self) -> UserError:

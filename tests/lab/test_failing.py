@@ -92,6 +92,35 @@ def test_a_guest_that_hangs_while_it_boots_is_ended(machines: list[Machine]) -> 
         stopper.join()
 
 
+def test_a_guest_that_falls_silent_while_the_command_runs_is_ended(machines: list[Machine]) -> None:
+    """Before that it is silent for longer, but says that it lives."""
+    heard, said = os.pipe()
+
+    def stop() -> None:
+        assert os.read(heard, 100) == b"begun\n"
+        time.sleep(15)
+        stopped.append(time.monotonic())
+        os.kill(machines[0].process.pid, signal.SIGSTOP)
+
+    stopped: list[float] = []
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    try:
+        with pytest.raises(vm.HungError, match="the guest hangs: it has not sent a sign of life for 12 s"):
+            vm.run_in_vm(
+                debian_kernel("6.1"),
+                ["sh", "-c", "echo begun; sleep 100"],
+                timeout=90,
+                silent_seconds=12,
+                stdout=said,
+            )
+    finally:
+        os.close(said)
+        stopper.join()
+        os.close(heard)
+    assert time.monotonic() - stopped[0] > 6  # the last sign is at most 5 s before
+
+
 WAIT_FOR_ALL_CPUS = """
 import ctypes, os, time
 if not os.fork():

@@ -46,13 +46,13 @@ def test_built_in_modules_are_left_out_and_dashes_are_underscores(modules: Path)
 
 
 def test_job_holds_every_word_after_the_count_of_its_list(tmp_path: Path) -> None:
-    job = initramfs.job_file(["a.ko"], None, tmp_path, ["sh", "", "a b\n"], {"X": "1=2"})
+    job = initramfs.job_file(["a.ko"], None, tmp_path, 5, ["sh", "", "a b\n"], {"X": "1=2"})
     words = job.decode().split("\0")
-    assert words == ["1", "a.ko", "", str(tmp_path), "3", "sh", "", "a b\n", "1", "X=1=2", ""]
+    assert words == ["1", "a.ko", "", str(tmp_path), "5", "3", "sh", "", "a b\n", "1", "X=1=2", ""]
 
 
 def test_job_keeps_bytes_that_are_not_utf8(tmp_path: Path) -> None:
-    assert b"\0\xff\0" in initramfs.job_file([], None, tmp_path, ["\udcff"], {})
+    assert b"\0\xff\0" in initramfs.job_file([], None, tmp_path, 0, ["\udcff"], {})
 
 
 def entries(archive: bytes) -> dict[str, tuple[int, bytes]]:

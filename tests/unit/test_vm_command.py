@@ -3,6 +3,8 @@
 
 import argparse
 import os
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -248,6 +250,58 @@ def test_a_guest_that_hangs_is_ended_and_what_can_be_repeated_runs_again(
         why = str(error)
     assert why.startswith("the guest hangs: its kernel reported twice that RCU waits for a CPU")
     assert why.endswith("t=21007 jiffies, g=7281, q=12 ncpus=2)")
+
+
+@pytest.mark.parametrize(
+    ("pause", "times", "hangs"),
+    [(0.2, 8, False), (60, 1, True)],
+)
+@pytest.mark.parametrize("sign", [r"A\0\0\0\0", r"O\1\0\0\0x"])
+def test_a_guest_that_falls_silent_hangs(
+    kernel: Kernel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    pause: float,
+    times: int,
+    hangs: bool,
+    sign: str,
+) -> None:
+    signs = f"for i in {{1..{times}}}; do printf '{sign}' >&$answers; sleep {pause}; done; "
+    put_qemu(tmp_path, monkeypatch, STARTED + signs + r"printf 'X\1\0\0\0\7' >&$answers; exec sleep 60")
+    try:
+        assert run_in_vm(kernel, ["true"], silent_seconds=1) == 7
+        assert not hangs
+    except HungError as error:
+        assert hangs
+        assert str(error).startswith(
+            "the guest hangs: it has not sent a sign of life for 1 s, and the VM was"
+        )
+    assert capfd.readouterr().out == times * ("x" if sign[0] == "O" else "")
+
+
+def test_a_guest_whose_reader_is_slow_does_not_hang(
+    kernel: Kernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    much = r"printf 'O\200\000\000\000%128s' x >&$answers; "
+    ends = r"printf 'X\1\0\0\0\7' >&$answers; exec sleep 60"
+    put_qemu(tmp_path, monkeypatch, STARTED + f"for i in {{1..1000}}; do {much} done; " + ends)
+    reader, writer = os.pipe()
+
+    def read() -> None:
+        time.sleep(1)
+        left = 1000 * 128
+        while left:
+            left -= len(os.read(reader, left))
+
+    slow = threading.Thread(target=read)
+    slow.start()
+    try:
+        assert run_in_vm(kernel, ["true"], silent_seconds=0.5, timeout=30, stdout=writer) == 7
+    finally:
+        slow.join()
+        os.close(reader)
+        os.close(writer)
 
 
 def test_a_guest_that_always_hangs_is_not_started_for_ever(

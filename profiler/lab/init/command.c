@@ -14,6 +14,7 @@
 #include <sys/signalfd.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "init.h"
@@ -24,6 +25,15 @@
 #define HEADER 5
 
 static int port = -1;
+static time_t sent; /* when the last frame was */
+
+static time_t now_seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
 
 /* The device appears a moment after its driver is there. */
 void open_port(void)
@@ -53,6 +63,7 @@ static void send_frame(char type, char *frame, uint32_t length)
 		else if (errno != EINTR && errno != EAGAIN)
 			fail("cannot write to the host: %s", strerror(errno));
 	}
+	sent = now_seconds();
 }
 
 /* Becomes COMMAND; 127 and 126 are what a shell returns for the same errors. */
@@ -105,10 +116,11 @@ static int reap(pid_t command, int *status)
 }
 
 /* Forwards output until COMMAND ends; then what is still in the pipes, but no more than they can hold. */
-static int forward_until_end(pid_t command, int out, int err)
+static int forward_until_end(pid_t command, int alive_seconds, int out, int err)
 {
 	struct signalfd_siginfo ignored;
 	struct pollfd ends[3] = { { .fd = out, .events = POLLIN }, { .fd = err, .events = POLLIN }, { .events = POLLIN } };
+	char alive[HEADER];
 	sigset_t child;
 	int status = 0;
 
@@ -118,7 +130,10 @@ static int forward_until_end(pid_t command, int out, int err)
 	for (;;) {
 		if (reap(command, &status))
 			break;
-		poll(ends, 3, -1);
+		/* Any process that ends is a sign of life that the host does not see: count the time from what it sees. */
+		if (alive_seconds && now_seconds() - sent >= alive_seconds)
+			send_frame('A', alive, 0);
+		poll(ends, 3, alive_seconds ? alive_seconds * 1000 : -1);
 		for (int i = 0; i < 2; i++)
 			if (ends[i].revents && forward("OE"[i], ends[i].fd) == 0)
 				ends[i].fd = -1; /* closed by the command: poll() skips it */
@@ -133,7 +148,7 @@ static int forward_until_end(pid_t command, int out, int err)
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-void run_command(const char *directory, char **argv, char **env)
+void run_command(const char *directory, int alive_seconds, char **argv, char **env)
 {
 	char frame[HEADER + 256];
 	int out[2], err[2], code;
@@ -157,7 +172,7 @@ void run_command(const char *directory, char **argv, char **env)
 		run(directory, argv, env, out[1], err[1]);
 	close(out[1]);
 	close(err[1]);
-	code = forward_until_end(command, out[0], err[0]);
+	code = forward_until_end(command, alive_seconds, out[0], err[0]);
 	frame[HEADER] = code;
 	send_frame('X', frame, 1);
 }

@@ -17,5 +17,8 @@ void make_root_directory(const char *modules, const char *directory);
 /* Waits for the port to the host. */
 void open_port(void);
 
-/* Runs the command in `directory`, sends what it writes, and how it ended: 127 when it is not found, as in a shell. */
-void run_command(const char *directory, char **argv, char **env);
+/*
+ * Runs the command in `directory`, sends what it writes, and how it ended: 127 when it is not found, as in a shell. If
+ * nothing was written for `alive_seconds`, that is sent; never if 0.
+ */
+void run_command(const char *directory, int alive_seconds, char **argv, char **env);

@@ -104,7 +104,7 @@ static char *read_job(void)
 int main(void)
 {
 	char *job, *directory, *modules, **argv, **env;
-	int count;
+	int count, alive_seconds;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	mount_early_file_systems();
@@ -113,6 +113,7 @@ int main(void)
 		load_module(next(&job));
 	modules = next(&job);
 	directory = next(&job);
+	alive_seconds = atoi(next(&job));
 	count = atoi(next(&job));
 	argv = next_many(&job, count);
 	count = atoi(next(&job));
@@ -122,7 +123,7 @@ int main(void)
 	make_root_directory(modules, directory);
 	loopback_up();
 	sethostname("uffd-vm", strlen("uffd-vm"));
-	run_command(directory, argv, env);
+	run_command(directory, alive_seconds, argv, env);
 	sleep(10); /* the host ends QEMU when it has read the frame; this is for when there is no host any more */
 	power_off();
 }
