@@ -81,8 +81,12 @@ test-service: install-tests ## the service on the running kernel, with a real Pr
 test-load: install-tests ## the service under load, by itself: an emulated machine beside it would be more of a load
 	$(BIN)/pytest -q tests/service/test_load.py
 
-test-lab: install-tests ## the VM itself: how it starts, fails and ends
-	$(BIN)/pytest -q tests/lab --ignore tests/lab/test_built.py --ignore tests/lab/test_experiment.py
+test-lab: install-tests ## the VM itself: how it starts and ends
+	$(BIN)/pytest -q tests/lab \
+		--ignore tests/lab/test_failing.py --ignore tests/lab/test_built.py --ignore tests/lab/test_experiment.py
+
+test-failing: install-tests ## the VM itself: kernels that fail to boot, hang or panic
+	$(BIN)/pytest -q tests/lab/test_failing.py
 
 test-vm: bytecode ## real BPF on Debian's 6.1 kernel, one boot for the suite
 	$(BIN)/uffd-profiler vm --kernel debian:6.1 --timeout 2400 --repeatable \
@@ -106,6 +110,7 @@ test-here: install-tests
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory test-kernel
 	@$(MAKE) --no-print-directory test-service
+	@$(MAKE) --no-print-directory test-failing
 
 test-there: install-tests
 	@$(MAKE) --no-print-directory test-vm
@@ -126,4 +131,4 @@ bench: install-tests ## what the numbers in the README come from
 clean: ## remove what make made here
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help install demo install-tests bytecode lint unit test-kernel test-service test-load test-lab test-vm test-kernels kernels-page test-image test-here test-there test bench clean
+.PHONY: help install demo install-tests bytecode lint unit test-kernel test-service test-load test-lab test-failing test-vm test-kernels kernels-page test-image test-here test-there test bench clean
