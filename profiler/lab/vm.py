@@ -98,6 +98,7 @@ def run_in_vm(
     processors = 1 if instructions else cpus
     if instructions:
         silent_seconds = math.inf
+    harmless = (BootError, HungError) if repeatable else (BootError,)
     begun = time.monotonic()
     # Nobody outside answers fast enough for a clock that jumps while the guest waits.
     with compiler(None if instructions else shared) as variables:
@@ -110,9 +111,7 @@ def run_in_vm(
             with contextlib.closing(guest):
                 try:
                     return guest.wait()
-                except (BootError, HungError) as error:
-                    if isinstance(error, HungError) and not repeatable:
-                        raise
+                except harmless as error:
                     if timeout is not None:
                         timeout -= time.monotonic() - begun
                     if again is None or (timeout is not None and timeout <= 0):
@@ -126,8 +125,7 @@ class BootError(UserError):
 
 
 class HungError(UserError):
-    """The guest hangs while the command runs. Emulated by two threads, one in some hundred does
-    (:data:`SILENT_SECONDS`)."""
+    """The guest hangs while the command runs; why one can: :data:`SILENT_SECONDS`."""
 
 
 class _Guest:
@@ -241,7 +239,9 @@ class _Guest:
         return BootError(str(error), error.code)
 
     def _hung(self, sign: str) -> UserError:
-        error = self._error(f"the guest hangs: {sign}, and the VM was ended")
+        error = self._error(
+            f"the guest hangs: {sign}, and the VM was ended; run it again, or with --repeatable"
+        )
         return (HungError if self._started else BootError)(str(error), error.code)
 
     def _ended_early(self) -> UserError:
