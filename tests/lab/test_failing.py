@@ -4,7 +4,6 @@
 import os
 import signal
 import stat
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,7 +18,6 @@ from profiler.lab.image import read_kernel
 from profiler.lab.initramfs import cpio
 from profiler.lab.qemu import Machine, start
 from tests.lab import full_disk
-from tests.lab.lost_cpu import LostCpu
 
 pytestmark = pytest.mark.vm
 
@@ -119,45 +117,6 @@ def test_a_guest_that_falls_silent_while_the_command_runs_is_ended(machines: lis
         stopper.join()
         os.close(heard)
     assert time.monotonic() - stopped[0] > 6  # the last sign is at most 5 s before
-
-
-WAIT_FOR_ALL_CPUS = """
-import ctypes, os, time
-if not os.fork():
-    os.sched_setaffinity(0, [0])
-    while True: pass
-os.sched_setaffinity(0, [1])
-print("begun", flush=True)
-while True:
-    assert not ctypes.CDLL(None).syscall(324, 1, 0)  # membarrier(2): a grace period of RCU
-    time.sleep(0.01)
-"""
-
-
-def test_a_guest_that_hangs_while_the_command_runs_is_ended(machines: list[Machine]) -> None:
-    heard, said = os.pipe()
-    lost: list[LostCpu] = []
-
-    def lose() -> None:
-        assert os.read(heard, 100) == b"begun\n"
-        lost.append(LostCpu(machines[0].process.pid))
-
-    waiter = threading.Thread(target=lose)
-    waiter.start()
-    try:
-        with pytest.raises(vm.HungError, match=r"reported twice that RCU .*; the last lines of its console:"):
-            vm.run_in_vm(
-                debian_kernel("6.1"),
-                [sys.executable, "-c", WAIT_FOR_ALL_CPUS],
-                append=["rcupdate.rcu_cpu_stall_timeout=3"],  # the least that it takes
-                timeout=150,
-                stdout=said,
-            )
-    finally:
-        os.close(said)
-        waiter.join()
-        lost[0].join()
-        os.close(heard)
 
 
 def test_a_full_disk() -> None:
