@@ -60,16 +60,17 @@ void settle_writes(void)
 	} while ((reads || writes) && !usleep(200));
 }
 
+static char vmstat[16384];
+
 static uint64_t pages_read(void)
 {
-	static char text[16384];
 	uint64_t pages;
-	ssize_t length = pread(vmstat_fd, text, sizeof(text) - 1, 0);
+	ssize_t length = pread(vmstat_fd, vmstat, sizeof(vmstat) - 1, 0);
 
 	if (length <= 0)
 		die("vmstat");
-	text[length] = 0;
-	if (sscanf(strstr(text, "\npswpin ") ?: "", " pswpin %lu", &pages) != 1)
+	vmstat[length] = 0;
+	if (sscanf(strstr(vmstat, "\npswpin ") ?: "", " pswpin %lu", &pages) != 1)
 		die("no pswpin in vmstat");
 	return pages;
 }
@@ -88,8 +89,13 @@ static uint64_t all_in_core(void)
 
 static uint64_t missing;
 
+/* What a later wait needs is used here, once: libc's sleep, which is bound and mapped when it is first called, and
+ * every page of the text, which grows with its numbers. Either would be a fault more beside those of the region.
+ */
 void reads_begin(void)
 {
+	usleep(1);
+	memset(vmstat, 1, sizeof(vmstat));
 	missing = pages_read() - all_in_core();
 }
 
