@@ -89,12 +89,9 @@ static uint64_t all_in_core(void)
 
 static uint64_t missing;
 
-/* What a later wait needs is used here, once: libc's sleep, which is bound and mapped when it is first called, and
- * every page of the text, which grows with its numbers. Either would be a fault more beside those of the region.
- */
+/* Every page of the text is written first: it grows with its numbers, and one page more would be one fault more. */
 void reads_begin(void)
 {
-	usleep(1);
 	memset(vmstat, 1, sizeof(vmstat));
 	missing = pages_read() - all_in_core();
 }
